@@ -1,0 +1,30 @@
+//! A task: the declared purpose of some work.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Repositories, TaskId};
+
+/// The declared purpose of some work. The sentence is data for people and for the record; it never grants anything by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// This task.
+    pub id: TaskId,
+    /// What the work is for, in the initiator's own words.
+    pub statement: String,
+    /// What it is about, where that is known.
+    #[serde(default)]
+    pub repositories: Repositories,
+}
+
+impl Task {
+    /// A task that is about nothing that could be named.
+    pub fn new(id: TaskId, statement: impl Into<String>) -> Self {
+        Self { id, statement: statement.into(), repositories: Repositories::default() }
+    }
+
+    /// The digest of the statement, which stands for it wherever free text must not be stored.
+    pub fn statement_digest(&self) -> Digest {
+        Digest::of(self.statement.as_bytes())
+    }
+}
