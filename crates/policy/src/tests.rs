@@ -1,0 +1,323 @@
+use std::time::Duration;
+
+use bailiwick_catalogue::{Catalogue, Definition};
+use bailiwick_core::{
+    Action, ActionId, Chain, Decision, EffectClass, Effects, Grant, Initiator, InstanceId, Labels,
+    LockTarget, ReasonCode, ResourceRef, Session, SessionId, Task, TaskId, Timestamp,
+};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::{Context, PolicySet, decide, preset, run_cases};
+
+mod delegation;
+
+fn catalogue() -> Catalogue {
+    let load = |name: &str, text: &str| Definition::load(name.parse().unwrap(), name, text).unwrap();
+    let prod = "address = 'https://prod.example'\n[attributes]\nenvironment = 'production'\nsensitivity = 'restricted'\n";
+    Catalogue::new(vec![
+        load("forge", "address = 'https://forge.example'\ntemplate = 'git'\n"),
+        load("prod", prod),
+    ])
+    .unwrap()
+}
+
+fn session() -> Session {
+    Session {
+        id: SessionId::from_uuid(Uuid::from_u128(7)),
+        parent: None,
+        initiator: Initiator::User { name: "mia".parse().unwrap(), uid: None },
+        agent: "coder".parse().unwrap(),
+        instance: InstanceId::from_uuid(Uuid::nil()),
+        task: Task::new(TaskId::from_uuid(Uuid::nil()), "test"),
+        grant: Grant::unrestricted(),
+        labels: Labels::CLEAN,
+        depth: 0,
+        opened_at: Timestamp::from_micros(0),
+        expires_at: Timestamp::from_micros(0).after(Duration::from_secs(60)),
+        evidence: None,
+    }
+}
+
+fn action(resource: &str, operation: &str, effects: Effects) -> Action {
+    Action {
+        id: ActionId::from_uuid(Uuid::nil()),
+        at: Timestamp::from_micros(0),
+        session: session().id,
+        process: None,
+        claimed: None,
+        resource: ResourceRef::Listed { name: resource.parse().unwrap() },
+        operation: operation.parse().unwrap(),
+        effects,
+        target: "/".into(),
+        arguments: [("path".to_owned(), "/".into())].into(),
+        body: None,
+        head: None,
+    }
+}
+
+fn set(texts: &[&str]) -> PolicySet {
+    let names: Vec<String> = (0..texts.len()).map(|number| format!("{number}.cedar")).collect();
+    let files: Vec<_> = names.iter().map(String::as_str).zip(texts.iter().copied()).collect();
+    PolicySet::parse(&files, catalogue().operations()).unwrap()
+}
+
+fn decided(policies: &PolicySet, action: &Action) -> Decision {
+    decided_with(policies, action, &[], Timestamp::from_micros(1))
+}
+
+fn decided_with(policies: &PolicySet, action: &Action, locks: &[LockTarget], now: Timestamp) -> Decision {
+    let (session, catalogue) = (session(), catalogue());
+    let chain = Chain::new(vec![&session]).unwrap();
+    let resource = action.resource.listed().and_then(|name| catalogue.by_name(name)).map(AsRef::as_ref);
+    decide(action, &Context::new(now, &chain, policies).with_locks(locks).with_resource(resource))
+}
+
+fn code(decision: &Decision) -> Option<ReasonCode> {
+    decision.reason().map(|reason| reason.code)
+}
+
+#[test]
+fn every_preset_is_in_order() {
+    for (name, text) in crate::PRESETS {
+        assert!(PolicySet::parse(&[(name, text)], catalogue().operations()).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_permitted_by_nobody() {
+    let decision = decided(&set(&[]), &action("forge", "git.fetch", Effects::READ));
+    assert_eq!((decision.word(), code(&decision)), ("refuse", Some(ReasonCode::NotPermitted)));
+    assert!(decision.reason().unwrap().fix.as_ref().unwrap().contains("Action::\"git.fetch\""));
+}
+
+#[test]
+fn the_default_preset_permits_work_and_holds_what_cannot_be_undone() {
+    let policies = set(&[preset("default").unwrap()]);
+    for (effect, word) in [
+        (EffectClass::Read, "permit"),
+        (EffectClass::Write, "permit"),
+        (EffectClass::Send, "permit"),
+        (EffectClass::Destructive, "hold"),
+        (EffectClass::Identity, "hold"),
+        (EffectClass::External, "hold"),
+        (EffectClass::Delegate, "hold"),
+    ] {
+        let decision = decided(&policies, &action("forge", "http.post", effect.into()));
+        assert_eq!(decision.word(), word, "{effect:?}: {decision:?}");
+    }
+    let restricted = decided(&policies, &action("prod", "http.post", Effects::WRITE));
+    assert_eq!(restricted.word(), "hold");
+}
+
+#[test]
+fn a_branch_of_what_the_task_is_about_is_pushed_without_asking_and_nothing_else() {
+    let policies = set(&[preset("default").unwrap()]);
+    let case = |task: &str, repo: &str, refs: &str, more: &str| {
+        format!(
+            "[[case]]\nname = \"x\"\ntask = \"{task}\"\nresource = \"forge\"\noperation = \"git.push\"\neffects = [\"write\"]\n\
+             arguments = {{ repo = \"{repo}\", refs = [{refs}]{more} }}\nexpect = \"permit\"\n"
+        )
+    };
+    let permitted = |text: String| run_cases(&text, &policies, &catalogue()).unwrap().1.is_empty();
+    let heads = ", heads = true";
+    let fix = "\"refs/heads/fix\"";
+    assert!(permitted(case("work on acme/site", "acme/site", fix, heads)));
+    assert!(permitted(case("see https://f.example/acme/site", "acme/site.git", fix, heads)));
+    for (task, repo, refs, more) in [
+        ("work on acme/site", "acme/other", fix, heads),
+        ("work on it", "acme/site", fix, heads),
+        ("work on acme/site", "acme/site", "\"refs/heads/main\"", heads),
+        ("work on acme/site", "acme/site", "\"refs/heads/fix\", \"refs/heads/master\"", heads),
+        ("work on acme/site", "acme/site", "\"refs/tags/v1\"", ", heads = false"),
+        ("work on acme/site", "acme/site", fix, ""),
+    ] {
+        assert!(!permitted(case(task, repo, refs, more)), "{task} {repo} {refs}");
+    }
+}
+
+#[test]
+fn the_strict_preset_holds_writes_and_refuses_production() {
+    let policies = set(&[preset("strict").unwrap()]);
+    assert_eq!(decided(&policies, &action("forge", "git.fetch", Effects::READ)).word(), "permit");
+    assert_eq!(decided(&policies, &action("forge", "git.push", Effects::WRITE)).word(), "hold");
+    let production = decided(&policies, &action("prod", "http.post", Effects::WRITE));
+    assert_eq!((production.word(), code(&production)), ("refuse", Some(ReasonCode::Forbidden)));
+}
+
+#[test]
+fn the_effects_of_the_attempt_count_not_those_of_its_name() {
+    let policies = set(&[preset("default").unwrap()]);
+    let attempt = action("forge", "http.get", EffectClass::Destructive.into());
+    assert_eq!(decided(&policies, &attempt).word(), "hold");
+}
+
+#[test]
+fn a_policy_that_cannot_be_evaluated_refuses() {
+    // An argument of another type than the schema promises makes the comparison fail, and Cedar would skip the `forbid`.
+    let policies = set(&[
+        preset("default").unwrap(),
+        "forbid (principal, action, resource) when { context.arguments has path && context.arguments.path like \"/x*\" };",
+    ]);
+    let mut attempt = action("forge", "git.fetch", Effects::READ);
+    assert_eq!(decided(&policies, &attempt).word(), "permit");
+    attempt.arguments.insert("path".to_owned(), 7.into());
+    assert_eq!(code(&decided(&policies, &attempt)), Some(ReasonCode::PolicyError));
+}
+
+#[test]
+fn locks_and_ends_come_before_policies() {
+    let policies = set(&[preset("default").unwrap()]);
+    let attempt = action("forge", "git.fetch", Effects::READ);
+    let early = Timestamp::from_micros(1);
+    for lock in [
+        LockTarget::Everything,
+        LockTarget::Session(session().id),
+        LockTarget::Agent("coder".parse().unwrap()),
+        LockTarget::User("mia".parse().unwrap()),
+        LockTarget::Resource("forge".parse().unwrap()),
+    ] {
+        assert_eq!(code(&decided_with(&policies, &attempt, &[lock], early)), Some(ReasonCode::Locked));
+    }
+    let other = LockTarget::Resource("prod".parse().unwrap());
+    assert_eq!(decided_with(&policies, &attempt, &[other], early).word(), "permit");
+    let late = session().expires_at;
+    assert_eq!(code(&decided_with(&policies, &attempt, &[], late)), Some(ReasonCode::SessionEnded));
+}
+
+#[test]
+fn what_is_not_listed_is_refused_with_the_line_that_lists_it() {
+    let mut attempt = action("forge", "http.get", Effects::READ);
+    attempt.resource = ResourceRef::Unlisted { address: "https://api.anything-else.example".into() };
+    let decision = decided(&set(&[preset("default").unwrap()]), &attempt);
+    let reason = decision.reason().unwrap();
+    assert_eq!(reason.code, ReasonCode::Unlisted);
+    let fix = "bailiwick resource add anything-else --address https://api.anything-else.example";
+    assert_eq!(reason.fix.as_deref(), Some(fix));
+}
+
+#[test]
+fn an_action_of_another_session_is_refused() {
+    let attempt = Action {
+        session: SessionId::from_uuid(Uuid::from_u128(8)),
+        ..action("forge", "git.fetch", Effects::READ)
+    };
+    assert_eq!(decided(&set(&[preset("default").unwrap()]), &attempt).word(), "refuse");
+}
+
+#[test]
+fn mistakes_are_told_with_file_and_line() {
+    let parse = |text: &str| PolicySet::parse(&[("own.cedar", text)], catalogue().operations()).unwrap_err();
+    for (text, expected) in [
+        ("\npermit (principal, action resource);", "own.cedar:2"),
+        ("\n\npermit (principal, action == Action::\"git.psuh\", resource);", "own.cedar:3"),
+        ("permit (principal, action, resource) when { resource.sensitvity == \"public\" };", "own.cedar:1"),
+        ("permit (principal == ?principal, action, resource);", "slot"),
+        ("@gat(\"hard\") forbid (principal, action, resource);", "gat"),
+        ("@gate(\"soft\") forbid (principal, action, resource);", "soft"),
+        ("@gate(\"step_up\") permit (principal, action, resource);", "gate"),
+        (
+            "@id(\"a\") permit (principal, action, resource);\n@id(\"a\") forbid (principal, action, resource);",
+            "`a`",
+        ),
+    ] {
+        let problems = parse(text);
+        assert!(
+            problems.iter().any(|problem| problem.to_string().contains(expected)),
+            "{text}: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn cases_are_run() {
+    let text = r#"
+        [[case]]
+        name = "a fetch is a read"
+        resource = "forge"
+        operation = "git.fetch"
+        effects = ["read"]
+        expect = "permit"
+        [[case]]
+        name = "wrong on purpose"
+        resource = "nowhere"
+        operation = "git.push"
+        effects = ["write"]
+        expect = "permit"
+    "#;
+    let (count, failures) = run_cases(text, &set(&[preset("default").unwrap()]), &catalogue()).unwrap();
+    assert_eq!((count, failures.len()), (2, 1));
+    assert_eq!((failures[0].name.as_str(), failures[0].actual.as_str()), ("wrong on purpose", "refuse"));
+}
+
+#[test]
+fn the_index_leaves_out_nothing_that_applies() {
+    let scopes = [
+        ("permit (principal, action, resource);", true),
+        ("permit (principal == Session::\"ses_00000000000000000000000007\", action, resource);", true),
+        ("permit (principal in Agent::\"coder\", action, resource);", true),
+        ("permit (principal in Agent::\"other\", action, resource);", false),
+        ("permit (principal, action == Action::\"git.fetch\", resource);", true),
+        ("permit (principal, action in Action::\"git\", resource);", true),
+        ("permit (principal, action in [Action::\"pay\", Action::\"read\"], resource);", true),
+        ("permit (principal, action in Action::\"write\", resource);", false),
+        ("permit (principal, action, resource == Resource::\"forge\");", true),
+        ("permit (principal, action, resource in Resource::\"forge\");", true),
+        ("permit (principal, action, resource == Resource::\"prod\");", false),
+        (
+            "permit (principal is Session in Agent::\"coder\", action in Action::\"read\", resource is Resource);",
+            true,
+        ),
+    ];
+    for (text, applies) in scopes {
+        let decision = decided(&set(&[text]), &action("forge", "git.fetch", Effects::READ));
+        assert_eq!(matches!(decision, Decision::Permit(_)), applies, "{text}");
+    }
+}
+
+fn policy() -> impl Strategy<Value = String> {
+    let effect = prop::sample::select(vec!["permit", "forbid", "@gate(\"step_up\") forbid"]);
+    let scope = prop::sample::select(vec![
+        "principal, action, resource",
+        "principal, action in Action::\"read\", resource",
+        "principal, action in Action::\"write\", resource",
+        "principal in Agent::\"coder\", action, resource",
+        "principal, action, resource == Resource::\"forge\"",
+        "principal, action, resource == Resource::\"prod\"",
+    ]);
+    let condition =
+        prop::sample::select(vec!["", "when { context.approved }", "unless { context.approved }"]);
+    (effect, scope, condition)
+        .prop_map(|(effect, scope, condition)| format!("{effect} ({scope}) {condition};"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Whatever stands in a set, one more `forbid` never makes a permit of what was none.
+    #[test]
+    fn adding_a_forbid_never_widens(policies in prop::collection::vec(policy(), 0..5), more in policy(), write: bool) {
+        prop_assume!(!more.starts_with("permit"));
+        let attempt = action("forge", "http.post", if write { Effects::WRITE } else { Effects::READ });
+        let before: Vec<&str> = policies.iter().map(String::as_str).collect();
+        let after: Vec<&str> = before.iter().copied().chain([more.as_str()]).collect();
+        let was = decided(&set(&before), &attempt);
+        let is = decided(&set(&after), &attempt);
+        prop_assert!(matches!(was, Decision::Permit(_)) || !matches!(is, Decision::Permit(_)));
+    }
+
+    /// What is held would be permitted with a yes, and is not permitted without.
+    #[test]
+    fn held_means_that_a_yes_would_do(policies in prop::collection::vec(policy(), 0..5), write: bool) {
+        let attempt = action("forge", "http.post", if write { Effects::WRITE } else { Effects::READ });
+        let texts: Vec<&str> = policies.iter().map(String::as_str).collect();
+        let policies = set(&texts);
+        if matches!(decided(&policies, &attempt), Decision::Hold(_)) {
+            let (session, catalogue) = (session(), catalogue());
+            let chain = Chain::new(vec![&session]).unwrap();
+            let resource = catalogue.by_name(&"forge".parse().unwrap()).map(AsRef::as_ref);
+            let context = Context::new(Timestamp::from_micros(1), &chain, &policies).with_resource(resource);
+            prop_assert!(matches!(decide(&attempt, &context.with_approval()), Decision::Permit(_)));
+        }
+    }
+}
