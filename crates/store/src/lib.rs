@@ -1,0 +1,21 @@
+//! Where state is kept, as traits named for what is done with it, so that one node's SQLite and many nodes' PostgreSQL are told apart
+//! only by whoever opens them.
+//!
+//! [`StateStore`] is what must not be lost: sessions, locks, sealed secrets, settings. [`LedgerIndex`] answers questions about the
+//! ledger, and can be thrown away and built again from it. Nothing here holds a secret in plain text, and nothing here decides.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod explain;
+mod index;
+mod reference;
+mod row;
+mod state;
+
+pub use error::StoreError;
+pub use explain::{Answered, Evidence, explain};
+pub use index::{Growth, LedgerIndex, LogFilter};
+pub use reference::Reference;
+pub use row::{answer_word, approval_word, row};
+pub use state::{Ended, SealedChange, SealedRow, StateStore, StoredSession};
