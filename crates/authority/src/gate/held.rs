@@ -1,0 +1,178 @@
+//! What waits for a person: the question is put, the answer waited for, and the action decided anew with it.
+//!
+//! An adapter that has not read all of a request weighs it first, and binds what it reads once it knows that a person is to be asked.
+
+use std::{sync::Arc, time::Duration};
+
+use bailiwick_core::{Action, Decision, Digest, Reason, ReasonCode, Refusal, Subject};
+
+use super::{Admission, Attempt, Denied, Gate};
+use crate::{
+    LiveSession,
+    approvals::{Answered, Asking, Question, Ticket, ask_of, line},
+};
+
+/// An attempt that is about to be asked about may wait at most this long on the wire, whatever the settings say.
+const MOST_PATIENCE: Duration = Duration::from_secs(90);
+
+/// An attempt and what is decided of it at first sight. Nothing is on record yet.
+#[derive(Debug)]
+pub struct Weighed {
+    session: Arc<LiveSession>,
+    action: Action,
+    decision: Decision,
+    excerpt: Option<String>,
+}
+
+/// What a person's answer is bound to besides the arguments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// The digest of the whole body.
+    pub body: Option<Digest>,
+    /// The digest of the head, without what changes from one attempt to the next.
+    pub head: Option<Digest>,
+    /// What a person is shown of the body.
+    pub excerpt: Option<String>,
+}
+
+impl Weighed {
+    /// Whether a person is to be asked: then everything that would be sent is to be bound.
+    pub fn is_held(&self) -> bool {
+        matches!(self.decision, Decision::Hold(_))
+    }
+
+    /// Binds an answer to what was read besides the arguments.
+    #[must_use]
+    pub fn bind(mut self, bound: Bound) -> Self {
+        self.action.body = bound.body.or(self.action.body);
+        self.action.head = bound.head;
+        self.excerpt = bound.excerpt;
+        self
+    }
+
+    /// Refuses it instead: what is to be bound cannot be.
+    #[must_use]
+    pub fn refuse(self, why: Reason) -> Self {
+        Self { decision: Decision::Refuse(why.into()), ..self }
+    }
+}
+
+impl Gate {
+    /// Decides `attempt` at first sight.
+    pub fn weigh(&self, session: &Arc<LiveSession>, attempt: Attempt) -> Weighed {
+        let action = self.action(session, attempt);
+        let decision = self.decide(session, &action, false);
+        Weighed { session: Arc::clone(session), action, decision, excerpt: None }
+    }
+
+    /// Puts what was weighed on record, waits for a person where one is to be asked, and lets it happen if it may.
+    ///
+    /// # Errors
+    /// If it is refused or held, or cannot be recorded.
+    pub async fn pass(&self, weighed: Weighed) -> Result<Admission, Denied> {
+        let Weighed { session, action, decision, excerpt } = weighed;
+        let action = Arc::new(action);
+        let passed = match decision {
+            Decision::Permit(_) => self.permitted(&session, Arc::clone(&action), None).await,
+            Decision::Refuse(_) => Err(self.write_denial(&session, &action, decision).await),
+            Decision::Hold(refusal) => self.held(&session, Arc::clone(&action), refusal, excerpt).await,
+        };
+        if let Err(denied) = &passed {
+            self.remember(&session, &action, denied);
+        }
+        passed
+    }
+
+    async fn held(
+        &self,
+        session: &Arc<LiveSession>,
+        action: Arc<Action>,
+        refusal: Refusal,
+        excerpt: Option<String>,
+    ) -> Result<Admission, Denied> {
+        let subject = Subject::of(&action, self.snapshot().version());
+        if let Some(given) = self.desk().take(session.id(), &subject) {
+            return self.permitted(session, action, Some(given)).await;
+        }
+        let question = match self.question(session, &action, subject, &refusal, excerpt.as_deref()) {
+            Ok(question) => question,
+            Err(reason) => return Err(self.deny(session, &action, reason.into()).await),
+        };
+        let ticket = match self.desk().ask(question) {
+            Asking::Waits(ticket) => ticket,
+            Asking::Refused(reason) => return Err(self.deny(session, &action, reason.into()).await),
+            Asking::TooOften(reason) => {
+                session.pause();
+                return Err(self.deny(session, &action, reason.into()).await);
+            }
+        };
+        self.wait(session, action, refusal, ticket).await
+    }
+
+    /// Puts the hold on record and waits. A client that leaves drops this, and nothing is done for it.
+    async fn wait(
+        &self,
+        session: &Arc<LiveSession>,
+        action: Arc<Action>,
+        refusal: Refusal,
+        mut ticket: Ticket,
+    ) -> Result<Admission, Denied> {
+        let id = ticket.id;
+        let denied = self.write_denial(session, &action, Decision::Hold(refusal.clone())).await;
+        if !matches!(denied.decision, Decision::Hold(_)) {
+            return Err(denied);
+        }
+        let patience = self.desk().limits().wait.min(MOST_PATIENCE);
+        let answered = tokio::select! {
+            () = session.stop().cancelled() => Answered::Nothing,
+            answered = ticket.wait(patience) => answered,
+        };
+        match answered {
+            Answered::Yes(given) => self.permitted(session, action, Some(given)).await,
+            Answered::No(by) => {
+                let reason =
+                    Reason::new(ReasonCode::ApprovalDenied, format!("`{by}` said no to exactly this"))
+                        .with_fix("do without it, or do something else");
+                Err(Denied::refused(&action, reason.into()))
+            }
+            Answered::Nothing => Err(Denied {
+                action: action.id,
+                decision: Decision::Hold(later(refusal, id)),
+                approval: Some(id),
+            }),
+        }
+    }
+
+    fn question(
+        &self,
+        session: &LiveSession,
+        action: &Action,
+        subject: Subject,
+        refusal: &Refusal,
+        excerpt: Option<&str>,
+    ) -> Result<Question, Reason> {
+        let chain = session
+            .chain()
+            .map_err(|_| Reason::new(ReasonCode::SessionEnded, "the session has no path of authority"))?;
+        let snapshot = self.snapshot();
+        let resource = action.resource.listed().and_then(|name| snapshot.catalogue.by_name(name));
+        Ok(Question {
+            session: session.id(),
+            agent: session.session().agent.clone(),
+            act: action.id,
+            subject,
+            line: line(action),
+            card: ask_of(action, &chain, resource.map(Arc::as_ref), refusal, excerpt),
+        })
+    }
+}
+
+/// The reasons of a hold that nobody answered in time, with what helps now.
+fn later(mut refusal: Refusal, id: bailiwick_core::ApprovalId) -> Refusal {
+    for reason in &mut refusal.reasons {
+        reason.fix = Some(format!(
+            "a person says yes with `bailiwick approval yes {id}`; after that, try exactly the same again"
+        ));
+    }
+    refusal
+}

@@ -1,0 +1,266 @@
+//! Holds: what waits for a person passes with a yes to exactly that, and with nothing else.
+
+use bailiwick_core::{Answer, Approval, EffectClass, Scope};
+use bailiwick_wire::ApprovalView;
+
+use super::*;
+use crate::approvals::Draft;
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn bench() -> Bench {
+    let bench = Bench::new(LONG);
+    bench
+        .gate
+        .desk()
+        .set_limits(ApprovalSettings { wait: Duration::from_millis(20), ..ApprovalSettings::default() });
+    bench
+}
+
+fn patient() -> Bench {
+    let bench = Bench::new(LONG);
+    bench.gate.desk().set_limits(ApprovalSettings { wait: LONG, ..ApprovalSettings::default() });
+    bench
+}
+
+fn removal(path: &str) -> Attempt {
+    Attempt {
+        target: path.to_owned(),
+        arguments: [("path".to_owned(), path.into())].into(),
+        ..attempt(EffectClass::Destructive.into())
+    }
+}
+
+fn with_body(body: &str) -> Bound {
+    Bound { body: Some(Digest::of(body.as_bytes())), ..Bound::default() }
+}
+
+impl Bench {
+    async fn remove(&self, path: &str) -> Result<Admission, Denied> {
+        self.gate.admit(&self.session, removal(path)).await
+    }
+
+    async fn remove_with(&self, path: &str, bound: Bound) -> Result<Admission, Denied> {
+        let weighed = self.gate.weigh(&self.session, removal(path));
+        assert!(weighed.is_held(), "{weighed:?}");
+        self.gate.pass(weighed.bind(bound)).await
+    }
+
+    fn open(&self) -> Vec<ApprovalView> {
+        self.gate.desk().list(false)
+    }
+
+    /// Waits for the next question.
+    async fn asked(&self) -> ApprovalView {
+        loop {
+            if let Some(view) = self.open().into_iter().next() {
+                return view;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn say(&self, view: &ApprovalView, answer: Answer, scope: Scope) -> Approval {
+        let draft = Draft {
+            answer,
+            scope,
+            by: "mia".parse().unwrap(),
+            session_ends: self.gate.clock().now().after(LONG),
+        };
+        self.gate.desk().begin_answer(view.id, view.digest, draft).unwrap().recorded()
+    }
+}
+
+#[tokio::test]
+async fn a_yes_lets_exactly_what_waits_happen_and_says_whose_it_was() {
+    let bench = patient();
+    let answer = async {
+        let view = bench.asked().await;
+        assert_eq!((view.line.as_str(), view.waiting), ("http.post on api: /a", 1));
+        assert!(
+            view.card.iter().any(|line| line.label == "undo" && line.text == "cannot be undone"),
+            "{view:?}"
+        );
+        bench.say(&view, Answer::Yes, Scope::Effect)
+    };
+    let (admitted, approval) = tokio::join!(bench.remove("/a"), answer);
+    let admission = admitted.unwrap();
+    assert_eq!(admission.action().id, approval.act);
+    assert_eq!((bench.session.tally().hold, bench.session.tally().permit), (1, 1));
+}
+
+#[tokio::test]
+async fn a_no_refuses_it_and_the_same_again_without_asking() {
+    let bench = patient();
+    let answer = async {
+        let view = bench.asked().await;
+        bench.say(&view, Answer::No, Scope::Effect)
+    };
+    let (denied, _) = tokio::join!(bench.remove("/a"), answer);
+    assert_eq!(code(&denied.unwrap_err()), Some(ReasonCode::ApprovalDenied));
+    let denied = bench.remove("/a").await.unwrap_err();
+    assert_eq!((code(&denied), bench.open().len()), (Some(ReasonCode::ApprovalDenied), 0));
+}
+
+#[tokio::test]
+async fn a_late_yes_is_used_by_an_identical_attempt_once() {
+    let bench = bench();
+    let denied = bench.remove("/a").await.unwrap_err();
+    assert_eq!(code(&denied), Some(ReasonCode::ApprovalRequired));
+    let view = bench.asked().await;
+    assert_eq!((denied.approval, view.waiting), (Some(view.id), 0));
+    bench.say(&view, Answer::Yes, Scope::Effect);
+    bench.remove("/a").await.unwrap();
+    let again = bench.remove("/a").await.unwrap_err();
+    assert_eq!(code(&again), Some(ReasonCode::ApprovalRequired));
+    assert_ne!(again.approval, denied.approval);
+}
+
+#[tokio::test]
+async fn what_changed_after_the_yes_is_another_thing() {
+    let bench = bench();
+    let shown = Bound { head: Some(Digest::of(b"head")), ..with_body("small") };
+    bench.remove_with("/a", shown.clone()).await.unwrap_err();
+    let view = bench.asked().await;
+    bench.say(&view, Answer::Yes, Scope::Effect);
+    let other_body = Bound { body: Some(Digest::of(b"large")), ..shown.clone() };
+    let other_head = Bound { head: Some(Digest::of(b"other")), ..shown.clone() };
+    for changed in [other_body, other_head, Bound::default()] {
+        let denied = bench.remove_with("/a", changed).await.unwrap_err();
+        assert_eq!(code(&denied), Some(ReasonCode::ApprovalRequired));
+    }
+    assert_eq!(
+        code(&bench.remove_with("/b", shown.clone()).await.unwrap_err()),
+        Some(ReasonCode::QuotaExceeded)
+    );
+    bench.remove_with("/a", shown).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_yes_to_a_target_covers_other_bodies_and_no_other_target() {
+    let bench = bench();
+    bench.remove_with("/a", with_body("one")).await.unwrap_err();
+    bench.say(&bench.asked().await, Answer::Yes, Scope::Target);
+    for body in ["one", "two", "three"] {
+        bench.remove_with("/a", with_body(body)).await.unwrap();
+    }
+    assert_eq!(
+        code(&bench.remove_with("/b", Bound::default()).await.unwrap_err()),
+        Some(ReasonCode::ApprovalRequired)
+    );
+}
+
+#[tokio::test]
+async fn a_yes_is_not_good_under_other_policies() {
+    let bench = bench();
+    bench.remove("/a").await.unwrap_err();
+    bench.say(&bench.asked().await, Answer::Yes, Scope::Effect);
+    let own = "@id('own') permit (principal, action == Action::'http.get', resource);".replace('\'', "\"");
+    std::fs::write(bench.home.path().join("policies/own.cedar"), own).unwrap();
+    bench.gate.replace_snapshot(Snapshot::load(bench.home.path(), &Settings::default()).unwrap());
+    assert_eq!(code(&bench.remove("/a").await.unwrap_err()), Some(ReasonCode::ApprovalRequired));
+}
+
+#[tokio::test]
+async fn an_answer_names_what_was_shown() {
+    let bench = bench();
+    bench.remove("/a").await.unwrap_err();
+    let view = bench.asked().await;
+    let draft = || Draft {
+        answer: Answer::Yes,
+        scope: Scope::Effect,
+        by: "mia".parse().unwrap(),
+        session_ends: bench.gate.clock().now().after(LONG),
+    };
+    let problem = bench.gate.desk().begin_answer(view.id, Digest::of(b"other"), draft()).unwrap_err();
+    assert_eq!((problem.status, problem.code.as_str()), (409, "digest"));
+    // An answer that does not get on record holds for nothing, and the question is open again.
+    drop(bench.gate.desk().begin_answer(view.id, view.digest, draft()).unwrap());
+    assert_eq!(code(&bench.remove("/a").await.unwrap_err()), Some(ReasonCode::ApprovalRequired));
+    let answering = bench.gate.desk().begin_answer(view.id, view.digest, draft()).unwrap();
+    let second = bench.gate.desk().begin_answer(view.id, view.digest, draft()).unwrap_err();
+    assert_eq!(second.code, "answered");
+    answering.recorded();
+}
+
+#[tokio::test]
+async fn whoever_left_is_not_acted_for() {
+    let bench = patient();
+    let left = tokio::time::timeout(Duration::from_millis(20), bench.remove("/a")).await;
+    assert!(left.is_err());
+    let view = bench.asked().await;
+    assert_eq!(view.waiting, 0);
+    bench.say(&view, Answer::Yes, Scope::Effect);
+    assert_eq!(bench.session.tally().permit, 0);
+    bench.remove("/a").await.unwrap();
+}
+
+#[tokio::test]
+async fn of_identical_attempts_that_wait_one_happens() {
+    let bench = patient();
+    let answer = async {
+        let mut view = bench.asked().await;
+        while view.waiting < 3 {
+            tokio::task::yield_now().await;
+            view = bench.asked().await;
+        }
+        bench.say(&view, Answer::Yes, Scope::Effect)
+    };
+    let (one, two, three, _) =
+        tokio::join!(bench.remove("/a"), bench.remove("/a"), bench.remove("/a"), answer);
+    let passed = [one, two, three].into_iter().filter(Result::is_ok).count();
+    assert_eq!(passed, 1);
+}
+
+#[tokio::test]
+async fn too_many_questions_wait_and_too_many_in_all_pause_the_session() {
+    let bench = bench();
+    for round in 0..3 {
+        for number in 0..3 {
+            let denied = bench.remove(&format!("/{round}/{number}")).await.unwrap_err();
+            assert_eq!(code(&denied), Some(ReasonCode::ApprovalRequired));
+        }
+        let denied = bench.remove(&format!("/{round}/more")).await.unwrap_err();
+        assert_eq!(code(&denied), Some(ReasonCode::QuotaExceeded));
+        for view in bench.open() {
+            bench.say(&view, Answer::No, Scope::Effect);
+        }
+    }
+    bench.remove("/tenth").await.unwrap_err();
+    bench.say(&bench.asked().await, Answer::No, Scope::Effect);
+    assert_eq!(code(&bench.remove("/eleventh").await.unwrap_err()), Some(ReasonCode::Paused));
+    assert_eq!(code(&bench.admit(Effects::READ).await.unwrap_err()), Some(ReasonCode::Paused));
+    bench.session.unpause();
+    bench.gate.desk().reset(bench.session.id());
+    bench.admit(Effects::READ).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_yes_that_is_too_old_is_none() {
+    let bench = bench();
+    bench.gate.desk().set_limits(ApprovalSettings {
+        wait: Duration::from_millis(5),
+        valid: Duration::from_millis(30),
+        ..ApprovalSettings::default()
+    });
+    bench.remove("/a").await.unwrap_err();
+    bench.say(&bench.asked().await, Answer::Yes, Scope::Effect);
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(code(&bench.remove("/a").await.unwrap_err()), Some(ReasonCode::ApprovalRequired));
+}
+
+#[tokio::test]
+async fn a_lock_between_the_yes_and_the_effect_still_stops() {
+    let bench = bench();
+    bench.remove("/a").await.unwrap_err();
+    bench.say(&bench.asked().await, Answer::Yes, Scope::Effect);
+    let lock = Lock {
+        id: LockId::from_uuid(Uuid::nil()),
+        target: LockTarget::Resource("api".parse().unwrap()),
+        reason: "test".into(),
+        by: "mia".parse().unwrap(),
+        at: bench.gate.clock().now(),
+    };
+    bench.gate.update_locks(|_| vec![lock.clone()]);
+    assert_eq!(code(&bench.remove("/a").await.unwrap_err()), Some(ReasonCode::Locked));
+}
