@@ -1,0 +1,214 @@
+//! What goes back: problem documents of our own, and upstreams' answers on their way, scrubbed and counted.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bailiwick_authority::OutcomeStatus;
+use bailiwick_broker::{Opened, Patterns, Scrubber};
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::body::BodyError;
+use crate::{tracked::Tracked, upstream::Lent};
+
+/// An answer's body.
+#[derive(Debug)]
+pub(crate) enum AnswerBody {
+    /// Bytes of our own.
+    Own(Option<Bytes>),
+    /// An upstream's.
+    Upstream(Box<Streaming>),
+}
+
+/// An upstream's body on its way.
+pub(crate) struct Streaming {
+    upstream: Incoming,
+    scrub: Option<(Scrubber, Arc<Patterns>)>,
+    /// Bytes that the scrubber holds back.
+    held: u64,
+    counted: u64,
+    /// Trailers that wait for the last bytes.
+    trailers: Option<HeaderMap>,
+    ended: bool,
+    lent: Option<Lent>,
+    tracked: Tracked,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl AnswerBody {
+    /// `bytes`, whole.
+    pub(crate) fn own(bytes: impl Into<Bytes>) -> Self {
+        Self::Own(Some(bytes.into()))
+    }
+
+    /// What the upstream answers to an action; the credential it used is scrubbed out.
+    pub(crate) fn upstream(
+        upstream: Incoming,
+        credential: Option<&Opened>,
+        lent: Option<Lent>,
+        tracked: Tracked,
+    ) -> Self {
+        let stop = Box::pin(tracked.stop().cancelled_owned());
+        let scrub = credential.map(|opened| (opened.scrubber(), Arc::clone(opened.patterns())));
+        Self::Upstream(Box::new(Streaming {
+            upstream,
+            scrub,
+            held: 0,
+            counted: 0,
+            trailers: None,
+            ended: false,
+            lent,
+            tracked,
+            stop,
+        }))
+    }
+}
+
+impl Streaming {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.stop.as_mut().poll(cx).is_ready() {
+            self.lent = None;
+            self.tracked.close(OutcomeStatus::Cut, Some("stopped"));
+            return Poll::Ready(Some(Err(BodyError::Stopped)));
+        }
+        loop {
+            if self.ended {
+                let trailers = self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
+                if trailers.is_none() {
+                    self.complete();
+                }
+                return Poll::Ready(trailers);
+            }
+            let frame = match ready!(Pin::new(&mut self.upstream).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
+                    self.lent = None;
+                    self.tracked.close(OutcomeStatus::Failed, Some("the upstream broke off its answer"));
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+                None => match self.end(None) {
+                    Some(last) => return Poll::Ready(Some(Ok(Frame::data(last)))),
+                    None => continue,
+                },
+            };
+            let passed = match frame.into_data() {
+                Ok(data) => self.pass(data),
+                Err(frame) => self.end(frame.into_trailers().ok()).unwrap_or_default(),
+            };
+            if !passed.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(passed))));
+            }
+        }
+    }
+
+    fn pass(&mut self, data: Bytes) -> Bytes {
+        let length = data.len() as u64;
+        self.tracked.note_received(length);
+        let Some((scrubber, _)) = &mut self.scrub else { return data };
+        let passed = scrubber.feed(data);
+        // A scrubber never changes how many bytes there are.
+        self.held = (self.held + length).saturating_sub(passed.len() as u64);
+        passed
+    }
+
+    /// The upstream's bytes have ended; what the scrubber still held, if anything.
+    fn end(&mut self, trailers: Option<HeaderMap>) -> Option<Bytes> {
+        self.ended = true;
+        let mut last = None;
+        if let Some((scrubber, patterns)) = &mut self.scrub {
+            last = Some(scrubber.finish()).filter(|last| !last.is_empty());
+            self.held = 0;
+            self.trailers = trailers.map(|mut trailers| {
+                let hits = patterns.scrub_headers(&mut trailers);
+                self.tracked.note_scrubbed(hits);
+                trailers
+            });
+        } else {
+            self.trailers = trailers;
+        }
+        if let Some(trailers) = &mut self.trailers {
+            super::fields::clean_answer(trailers);
+            trailers.remove(http::header::SET_COOKIE);
+        }
+        last
+    }
+
+    fn complete(&mut self) {
+        self.count();
+        self.tracked.close(OutcomeStatus::Ok, None);
+        if let Some(lent) = self.lent.take() {
+            lent.give_back();
+        }
+    }
+
+    fn count(&mut self) {
+        if let Some((scrubber, _)) = &self.scrub {
+            self.tracked.note_scrubbed(scrubber.hits() - self.counted);
+            self.counted = scrubber.hits();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        (self.ended && self.trailers.is_none()) || (self.upstream.is_end_stream() && self.held == 0)
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        // Whoever sends a body of known length does not ask for what comes after its last byte.
+        if self.is_over() && !self.tracked.stop().is_cancelled() {
+            self.complete();
+        } else {
+            self.count();
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Upstream(streaming) => streaming.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.is_none(),
+            Self::Upstream(streaming) => streaming.is_over(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Upstream(streaming) => {
+                let upstream = streaming.upstream.size_hint();
+                let mut hint = SizeHint::new();
+                hint.set_lower(upstream.lower() + streaming.held);
+                if let Some(upper) = upstream.upper() {
+                    hint.set_upper(upper + streaming.held);
+                }
+                hint
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Streaming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streaming").field("tracked", &self.tracked).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,233 @@
+//! What a push is about to do, read from the commands at the start of its body (gitprotocol-pack(5), "Reference Update Request").
+//!
+//! Only the command list is read; the pack behind it streams. A list that cannot be read in exactly one way is refused.
+
+use std::fmt;
+
+use bailiwick_core::{Arguments, Digest, EffectClass, Effects, Value};
+
+use super::malformed::Malformed;
+
+/// The most bytes of commands.
+pub(crate) const LIMIT: usize = 64 << 10;
+
+/// The commands of one push.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Commands {
+    commands: Vec<Command>,
+    options: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Command {
+    old: String,
+    new: String,
+    reference: String,
+}
+
+impl Command {
+    fn creates(&self) -> bool {
+        is_zero(&self.old)
+    }
+
+    fn deletes(&self) -> bool {
+        is_zero(&self.new)
+    }
+}
+
+/// The commands at the start of `body`, once all of them are there.
+///
+/// # Errors
+/// If they cannot be read, or are longer than [`LIMIT`].
+pub(crate) fn read(body: &[u8]) -> Result<Option<Commands>, Malformed> {
+    let (mut commands, mut options) = (Vec::new(), false);
+    let mut at = 0;
+    loop {
+        let Some(length) = body.get(at..at + 4) else { return unfinished(body) };
+        let length = std::str::from_utf8(length)
+            .ok()
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|digits| usize::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| Malformed::new("the push has a packet without a length"))?;
+        match length {
+            0 => return Ok(Some(Commands { commands, options })),
+            1..=4 => return Err(Malformed::new("the push has a packet that does not belong there")),
+            _ => {}
+        }
+        let Some(line) = body.get(at + 4..at + length) else { return unfinished(body) };
+        at += length;
+        if at > LIMIT {
+            return Err(Malformed::new("the push updates too many references at once"));
+        }
+        options |= commands.is_empty() && asks_for_options(line);
+        if let Some(command) = command(line, commands.is_empty())? {
+            commands.push(command);
+        }
+    }
+}
+
+fn unfinished(body: &[u8]) -> Result<Option<Commands>, Malformed> {
+    if body.len() > LIMIT {
+        Err(Malformed::new("the push updates too many references at once"))
+    } else {
+        Ok(None)
+    }
+}
+
+/// Whether the capabilities in `line` say that options follow the commands.
+fn asks_for_options(line: &[u8]) -> bool {
+    let capabilities = line.splitn(2, |byte| *byte == 0).nth(1).unwrap_or_default();
+    capabilities.split(u8::is_ascii_whitespace).any(|capability| capability == b"push-options")
+}
+
+/// `old new ref`, with capabilities after a NUL on the first; `shallow` lines say nothing about references.
+fn command(line: &[u8], first: bool) -> Result<Option<Command>, Malformed> {
+    let unreadable = || Malformed::new("the push has a command that cannot be read");
+    let mut halves = line.splitn(2, |byte| *byte == 0);
+    let text = halves.next().unwrap_or_default();
+    if halves.next().is_some() && !first {
+        return Err(unreadable());
+    }
+    let text = std::str::from_utf8(text).map_err(|_| unreadable())?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    if let Some(object) = text.strip_prefix("shallow ") {
+        return if is_object(object) { Ok(None) } else { Err(unreadable()) };
+    }
+    let mut words = text.splitn(3, ' ');
+    let (old, new, reference) = (words.next(), words.next(), words.next());
+    let (Some(old), Some(new), Some(reference)) = (old, new, reference) else { return Err(unreadable()) };
+    if !is_object(old) || !is_object(new) || old.len() != new.len() || !is_reference(reference) {
+        return Err(unreadable());
+    }
+    Ok(Some(Command { old: old.to_owned(), new: new.to_owned(), reference: reference.to_owned() }))
+}
+
+fn is_object(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_zero(object: &str) -> bool {
+    object.bytes().all(|byte| byte == b'0')
+}
+
+/// The rules of git-check-ref-format(1) that matter to a reader, and `refs/` in front.
+fn is_reference(text: &str) -> bool {
+    text.starts_with("refs/")
+        && text.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"))
+        && !text.contains("..")
+        && !text.contains("@{")
+        && !text.chars().any(|c| c.is_control() || " ~^:?*[\\".contains(c))
+}
+
+impl Commands {
+    /// What the policy and the record see: `refs` and whether any is created or deleted; `ref` where there is exactly one.
+    pub(crate) fn describe(&self, arguments: &mut Arguments) {
+        let refs: Vec<Value> =
+            self.commands.iter().map(|command| command.reference.as_str().into()).collect();
+        if let [only] = refs.as_slice() {
+            arguments.insert("ref".to_owned(), only.clone());
+        }
+        arguments.insert("refs".to_owned(), Value::List(refs));
+        let heads = self.commands.iter().all(|command| command.reference.starts_with("refs/heads/"));
+        arguments.insert("heads".to_owned(), heads.into());
+        arguments.insert("create".to_owned(), self.commands.iter().any(Command::creates).into());
+        arguments.insert("delete".to_owned(), self.deletes().into());
+    }
+
+    /// Whether options follow, which the commands do not tell.
+    pub(crate) const fn with_options(&self) -> bool {
+        self.options
+    }
+
+    /// The digest of what is asked for: references and objects. An object's name is the digest of its content, so the pack is bound too.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(self.to_string().as_bytes())
+    }
+
+    /// The effects of a push that was declared with `effects`.
+    pub(crate) fn effects(&self, effects: Effects) -> Effects {
+        if self.deletes() { effects.union(EffectClass::Destructive.into()) } else { effects }
+    }
+
+    fn deletes(&self) -> bool {
+        self.commands.iter().any(Command::deletes)
+    }
+}
+
+impl fmt::Display for Commands {
+    /// One command, `old new reference`, after the other.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, Command { old, new, reference }) in self.commands.iter().enumerate() {
+            let before = if number > 0 { "; " } else { "" };
+            write!(f, "{before}{old} {new} {reference}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "1111111111111111111111111111111111111111";
+    const NEW: &str = "2222222222222222222222222222222222222222";
+    const ZERO: &str = "0000000000000000000000000000000000000000";
+
+    fn packet(line: &str) -> String {
+        format!("{:04x}{line}", line.len() + 4)
+    }
+
+    fn arguments(body: &str) -> Arguments {
+        let mut arguments = Arguments::new();
+        read(body.as_bytes()).unwrap().unwrap().describe(&mut arguments);
+        arguments
+    }
+
+    #[test]
+    fn a_push_says_which_references_it_updates() {
+        let body =
+            packet(&format!("{OLD} {NEW} refs/heads/fix-42\0report-status side-band-64k\n")) + "0000PACK";
+        let arguments = arguments(&body);
+        assert_eq!(arguments["ref"], "refs/heads/fix-42".into());
+        assert_eq!((&arguments["create"], &arguments["delete"]), (&false.into(), &false.into()));
+    }
+
+    #[test]
+    fn deleting_one_of_several_is_destructive() {
+        let body = packet(&format!("{ZERO} {NEW} refs/heads/a\0x"))
+            + &packet(&format!("{OLD} {ZERO} refs/heads/b"))
+            + "0000";
+        let commands = read(body.as_bytes()).unwrap().unwrap();
+        assert!(commands.effects(Effects::WRITE).contains(EffectClass::Destructive));
+        let arguments = arguments(&body);
+        assert!(!arguments.contains_key("ref"));
+        assert_eq!(arguments["refs"], Value::List(vec!["refs/heads/a".into(), "refs/heads/b".into()]));
+    }
+
+    #[test]
+    fn an_unfinished_list_is_neither() {
+        let body = packet(&format!("{OLD} {NEW} refs/heads/a\0x")) + "0000";
+        for end in 0..body.len() {
+            assert_eq!(read(&body.as_bytes()[..end]), Ok(None), "{end}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        for line in [
+            format!("{OLD} {NEW} heads/a"),
+            format!("{OLD} {NEW} refs/heads/../a"),
+            format!("{OLD} {NEW} refs//a"),
+            format!("{OLD} {NEW}"),
+            format!("{OLD} abc refs/heads/a"),
+            "push-cert\0x".to_owned(),
+        ] {
+            assert!(read((packet(&line) + "0000").as_bytes()).is_err(), "{line}");
+        }
+        let second = packet(&format!("{OLD} {NEW} refs/heads/a\0x"))
+            + &packet(&format!("{OLD} {NEW} refs/heads/b\0y"));
+        assert!(read(second.as_bytes()).is_err());
+        assert!(read(b"0003").is_err() && read(b"zzzz").is_err() && read(b"+004").is_err());
+        assert!(read(&vec![b'f'; LIMIT + 1]).is_err());
+    }
+}
