@@ -1,0 +1,34 @@
+//! Attacks on the gateway: launched by hostile code inside the sandbox, through the real command line, judged by what the
+//! upstream saw.
+//!
+//! Each suite first sends something harmless the same way and sees it arrive: an attack that never left proves nothing.
+#![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
+
+#[path = "all/approvals.rs"]
+mod approvals;
+#[path = "all/attack.rs"]
+mod attack;
+#[path = "all/certificates.rs"]
+mod certificates;
+#[path = "all/crash.rs"]
+mod crash;
+#[path = "all/credentials.rs"]
+mod credentials;
+#[path = "all/delegation.rs"]
+mod delegation;
+#[path = "all/endurance.rs"]
+mod endurance;
+#[path = "all/http2.rs"]
+mod http2;
+#[path = "all/hunt.rs"]
+mod hunt;
+#[path = "all/names.rs"]
+mod names;
+#[path = "all/operations.rs"]
+mod operations;
+#[path = "all/scrub.rs"]
+mod scrub;
+#[path = "all/smuggling.rs"]
+mod smuggling;
+#[path = "all/targets.rs"]
+mod targets;
