@@ -25,8 +25,10 @@ use crate::{
 mod held;
 mod hook;
 mod refresh;
+mod standing;
 
 use refresh::Flights;
+use standing::Under;
 
 pub use held::{Bound, Weighed};
 pub use refresh::{TokenAnswer, TokenEndpoint};
@@ -190,20 +192,22 @@ impl Gate {
         self.pass(self.weigh(session, attempt)).await
     }
 
-    /// Puts on record what is permitted, and lets it happen.
+    /// Puts on record what is permitted, and lets it happen. `before` is what a permit at first sight was found under.
     async fn permitted(
         &self,
         session: &Arc<LiveSession>,
         action: Arc<Action>,
         given: Option<Given>,
+        before: Option<(Decision, Under)>,
     ) -> Result<Admission, Denied> {
         let approved = given.is_some();
-        // The place is taken before deciding, so that a lock set meanwhile finds it.
+        // The place is taken before looking at locks and policies, so that a lock set meanwhile finds it.
         let Some(stop) = session.begin(&action, approved) else {
             return Err(self.deny(session, &action, too_many(session).into()).await);
         };
         let place = Place { session, action: Some(action.id) };
-        let decision = self.decide(session, &action, approved);
+        let before = before.filter(|(_, under)| self.stands(session, under));
+        let (decision, under) = before.unwrap_or_else(|| self.decide_under(session, &action, approved));
         if !matches!(decision, Decision::Permit(_)) {
             return Err(self.write_denial(session, &action, decision).await);
         }
@@ -232,7 +236,7 @@ impl Gate {
             credential: None,
             outcome: None,
         };
-        admission.still_permitted().await
+        admission.still_permitted(&under)
     }
 
     /// Puts an attempt on record that its adapter could not accept.
@@ -390,7 +394,10 @@ impl Admission {
     }
 
     /// Between the decision and its record becoming durable, a lock may have come, or a new policy.
-    async fn still_permitted(mut self) -> Result<Self, Denied> {
+    fn still_permitted(mut self, under: &Under) -> Result<Self, Denied> {
+        if self.gate.stands(&self.session, under) && !self.stop.is_cancelled() {
+            return Ok(self);
+        }
         match self.gate.decide(&self.session, &self.action, self.approved) {
             Decision::Permit(_) if !self.stop.is_cancelled() => Ok(self),
             Decision::Permit(_) => Err(self.late(stopped())),

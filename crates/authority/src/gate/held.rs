@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use bailiwick_core::{Action, Decision, Digest, Reason, ReasonCode, Refusal, Subject};
 
-use super::{Admission, Attempt, Denied, Gate};
+use super::{Admission, Attempt, Denied, Gate, standing::Under};
 use crate::{
     LiveSession,
     approvals::{Answered, Asking, Question, Ticket, ask_of, line},
@@ -21,6 +21,7 @@ pub struct Weighed {
     session: Arc<LiveSession>,
     action: Action,
     decision: Decision,
+    under: Under,
     excerpt: Option<String>,
 }
 
@@ -61,8 +62,8 @@ impl Gate {
     /// Decides `attempt` at first sight.
     pub fn weigh(&self, session: &Arc<LiveSession>, attempt: Attempt) -> Weighed {
         let action = self.action(session, attempt);
-        let decision = self.decide(session, &action, false);
-        Weighed { session: Arc::clone(session), action, decision, excerpt: None }
+        let (decision, under) = self.decide_under(session, &action, false);
+        Weighed { session: Arc::clone(session), action, decision, under, excerpt: None }
     }
 
     /// Puts what was weighed on record, waits for a person where one is to be asked, and lets it happen if it may.
@@ -70,10 +71,12 @@ impl Gate {
     /// # Errors
     /// If it is refused or held, or cannot be recorded.
     pub async fn pass(&self, weighed: Weighed) -> Result<Admission, Denied> {
-        let Weighed { session, action, decision, excerpt } = weighed;
+        let Weighed { session, action, decision, under, excerpt } = weighed;
         let action = Arc::new(action);
         let passed = match decision {
-            Decision::Permit(_) => self.permitted(&session, Arc::clone(&action), None).await,
+            Decision::Permit(_) => {
+                self.permitted(&session, Arc::clone(&action), None, Some((decision, under))).await
+            }
             Decision::Refuse(_) => Err(self.write_denial(&session, &action, decision).await),
             Decision::Hold(refusal) => self.held(&session, Arc::clone(&action), refusal, excerpt).await,
         };
@@ -92,7 +95,7 @@ impl Gate {
     ) -> Result<Admission, Denied> {
         let subject = Subject::of(&action, self.snapshot().version());
         if let Some(given) = self.desk().take(session.id(), &subject) {
-            return self.permitted(session, action, Some(given)).await;
+            return self.permitted(session, action, Some(given), None).await;
         }
         let question = match self.question(session, &action, subject, &refusal, excerpt.as_deref()) {
             Ok(question) => question,
@@ -128,7 +131,7 @@ impl Gate {
             answered = ticket.wait(patience) => answered,
         };
         match answered {
-            Answered::Yes(given) => self.permitted(session, action, Some(given)).await,
+            Answered::Yes(given) => self.permitted(session, action, Some(given), None).await,
             Answered::No(by) => {
                 let reason =
                     Reason::new(ReasonCode::ApprovalDenied, format!("`{by}` said no to exactly this"))

@@ -9,7 +9,7 @@ use std::{
 
 use bailiwick_broker::{Change, KeyFile, Sealed, SealedStore, StoreFault, Unlock, Vault};
 use bailiwick_core::{
-    Grant, Initiator, InstanceId, Labels, LockId, Session, SessionId, Task, TaskId, Timestamp,
+    Grant, Initiator, InstanceId, Labels, LockId, Session, SessionEnd, SessionId, Task, TaskId, Timestamp,
 };
 use bailiwick_ledger::{
     Options, Signer, Writer,
@@ -18,7 +18,7 @@ use bailiwick_ledger::{
 use uuid::Uuid;
 
 use super::*;
-use crate::{ApprovalSettings, Settings};
+use crate::{ApprovalSettings, Settings, live::Ended};
 
 /// What the next syncs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +137,17 @@ impl Bench {
         Self { home, disk, gate, session: Arc::new(session) }
     }
 
+    /// A lock on its session.
+    fn lock(&self) -> Lock {
+        Lock {
+            id: LockId::from_uuid(Uuid::nil()),
+            target: LockTarget::Session(self.session.id()),
+            reason: "test".into(),
+            by: "mia".parse().unwrap(),
+            at: self.gate.clock().now(),
+        }
+    }
+
     async fn admit(&self, effects: Effects) -> Result<Admission, Denied> {
         self.gate.admit(&self.session, attempt(effects)).await
     }
@@ -220,19 +231,12 @@ async fn after_one_failed_sync_nothing_passes_not_even_a_read() {
 async fn a_lock_that_comes_while_the_record_is_written_still_stops() {
     let bench = Bench::new(Duration::from_secs(600));
     bench.disk.becomes(Mood::Hanging);
-    let lock = Lock {
-        id: LockId::from_uuid(Uuid::nil()),
-        target: LockTarget::Session(bench.session.id()),
-        reason: "test".into(),
-        by: "mia".parse().unwrap(),
-        at: bench.gate.clock().now(),
-    };
     let locked_then_recorded = async {
         // The attempt is on its way: it has been decided, and waits for its record.
         while bench.session.tally().permit == 0 {
             tokio::task::yield_now().await;
         }
-        bench.gate.update_locks(|_| vec![lock.clone()]);
+        bench.gate.update_locks(|_| vec![bench.lock()]);
         bench.disk.becomes(Mood::Well);
     };
     let (admitted, ()) = tokio::join!(bench.admit(Effects::WRITE), locked_then_recorded);
@@ -250,4 +254,28 @@ async fn more_than_its_quota_is_refused_and_a_place_comes_back() {
     assert_eq!(code(&denied), Some(ReasonCode::QuotaExceeded));
     held.pop();
     bench.admit(Effects::READ).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_decided_counts_for_nothing_once_the_session_is_locked_or_has_ended() {
+    let bench = Bench::new(Duration::from_secs(600));
+    let weighed = bench.gate.weigh(&bench.session, attempt(Effects::READ));
+    bench.gate.update_locks(|_| vec![bench.lock()]);
+    assert_eq!(code(&bench.gate.pass(weighed).await.unwrap_err()), Some(ReasonCode::Locked));
+    bench.gate.update_locks(|_| Vec::new());
+
+    let weighed = bench.gate.weigh(&bench.session, attempt(Effects::READ));
+    bench.session.end(Ended { end: SessionEnd::Exited, reason: "it is over".into() });
+    assert_eq!(code(&bench.gate.pass(weighed).await.unwrap_err()), Some(ReasonCode::SessionEnded));
+}
+
+#[tokio::test]
+async fn what_was_decided_counts_for_nothing_under_other_policies() {
+    let bench = Bench::new(Duration::from_secs(600));
+    let weighed = bench.gate.weigh(&bench.session, attempt(Effects::READ));
+    let none = "@id(\"none\") forbid (principal, action, resource);";
+    std::fs::write(bench.home.path().join("policies/none.cedar"), none).unwrap();
+    let snapshot = Snapshot::load(bench.home.path(), &Settings::default()).unwrap();
+    bench.gate.replace_snapshot(snapshot);
+    assert_eq!(code(&bench.gate.pass(weighed).await.unwrap_err()), Some(ReasonCode::Forbidden));
 }
