@@ -14,6 +14,7 @@ mod memory;
 mod peers;
 mod product;
 mod report;
+mod screen;
 mod spawn;
 mod steady;
 mod stop;
@@ -24,8 +25,9 @@ use crate::report::Row;
 
 type Bench = fn(usize) -> Result<Vec<Row>>;
 
-const BENCHES: [(&str, Bench); 11] = [
+const BENCHES: [(&str, Bench); 12] = [
     ("spawn", spawn::run),
+    ("screen", screen::run),
     ("ledger", ledger::run),
     ("decision", decision::run),
     ("steady", steady::run),

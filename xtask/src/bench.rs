@@ -28,6 +28,7 @@ pub(crate) fn run(repo: &Repo, args: &Args) -> Result<()> {
             .arg("--")
             .args(&args.rest)
             .env("BAILIWICK_BIN", repo.target().join("release/bailiwick"))
+            .env("BAILIWICK_TEST_TOOLS", repo.target().join("tools"))
             .current_dir(repo.root()),
     )
 }
