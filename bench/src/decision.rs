@@ -85,6 +85,7 @@ fn decisions(policies: &PolicySet, catalogue: &Catalogue) -> Result<f64> {
         target: "/acme/site".to_owned(),
         arguments: [("method".to_owned(), "GET".into())].into(),
         body: None,
+        claimed: None,
         head: None,
     };
     let chain = Chain::new(vec![&session])?;

@@ -76,6 +76,7 @@ fn attempt(number: usize, session: &Session) -> Result<Record> {
         target: "/acme/site".to_owned(),
         arguments: [("method".to_owned(), "POST".into())].into(),
         body: None,
+        claimed: None,
         head: None,
     };
     let chain = Chain::new(vec![session])?;

@@ -32,7 +32,7 @@ const AGENTS: [Agent; 2] = [
     Agent {
         name: "codex",
         arguments: &["--dangerously-bypass-approvals-and-sandbox"],
-        ready: "OpenAI Codex",
+        ready: "Ask Codex to do anything",
         variable: "OPENAI_API_KEY",
         files: &[(".codex/auth.json", r#"{"OPENAI_API_KEY":"MARKER-not-a-key"}"#)],
     },
@@ -41,7 +41,10 @@ const AGENTS: [Agent; 2] = [
         arguments: &["--approval-mode", "yolo"],
         ready: "Type your message",
         variable: "GEMINI_API_KEY",
-        files: &[(".gemini/settings.json", r#"{"security":{"auth":{"selectedType":"gemini-api-key"}}}"#)],
+        files: &[(
+            ".gemini/settings.json",
+            r#"{"security":{"auth":{"selectedType":"gemini-api-key"},"folderTrust":{"enabled":false}}}"#,
+        )],
     },
 ];
 

@@ -25,13 +25,12 @@ const ECHO: &str = "stty raw -echo; printf ready; exec cat";
 pub(crate) fn run(count: usize) -> Result<Vec<Row>> {
     let product = Product::new()?;
     std::fs::write(product.workspace().join("long.txt"), LINE.repeat(LINES) + END)?;
-    let mut rows = Vec::new();
+    let mut rows = agents::run(count)?;
     let keys = contest(count, &product, ECHO, keys)?;
     rows.extend(beside(&keys, "key to echo, p50", "µs"));
     let output = contest(count, &product, "stty -echo; printf ready; read go; exec cat long.txt", output)?;
     let megabytes = LINE.len() * LINES / 1_000_000;
     rows.extend(beside(&output, &format!("{megabytes} MB of coloured text"), "ms"));
-    rows.extend(agents::run(count)?);
     Ok(rows)
 }
 

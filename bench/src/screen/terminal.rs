@@ -106,7 +106,8 @@ impl Terminal {
     /// How many bytes arrived; none at the end of the program, or when the time is over.
     fn read(&mut self, until: Instant) -> Result<Option<usize>> {
         let left = until.saturating_duration_since(Instant::now());
-        ensure!(self.arrives(left)?, "nothing arrived within {LIMIT:?}");
+        let screen = || self.parser.screen().contents();
+        ensure!(self.arrives(left)?, "nothing arrived within {LIMIT:?}; the screen:\n{}", screen());
         match self.pty.read(&mut self.chunk) {
             Ok(0) => Ok(None),
             Ok(length) => Ok(Some(length)),
