@@ -127,6 +127,8 @@ impl Server {
             if dead {
                 self.authority.close(&sitting.session, ended, exited.code, exited.signal).await;
             }
+            // Whoever is still there waits for the end to be on record.
+            let _ = sitting.wire.send(&FromDaemon::Noted).await;
         }
         Ok(())
     }

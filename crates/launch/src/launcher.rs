@@ -28,6 +28,8 @@ use crate::{
 const NOBODY_ANSWERS: Verdict = Verdict::Refuse { errno: 111 };
 /// How long a daemon may take over one question.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a daemon may take to put the end of a session on record.
+const END_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a successor of a daemon that went away is waited for.
 const SUCCESSOR_DEADLINE: Duration = Duration::from_secs(60);
 /// Between two looks for a successor.
@@ -191,13 +193,18 @@ impl Launcher {
         answer.unwrap_or(NOBODY_ANSWERS)
     }
 
-    /// Says how the agent ended. The session ends with it.
+    /// Says how the agent ended. The session ends with it: waits until that is on record, or the daemon is gone, or for too long.
     pub fn exited(&self, exited: Exited) {
-        let mut state = self.shared.lock();
-        state.over = true;
-        if let Some(wire) = state.wire.take() {
-            // The daemon sees the end of the connection in any case.
-            let _ = wire.send(&FromLauncher::Exited(exited), &[]);
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let wire = {
+            let mut state = self.shared.lock();
+            state.over = true;
+            state.noted = Some(sender);
+            state.wire.take()
+        };
+        // The daemon sees the end of the connection in any case.
+        if wire.is_some_and(|wire| wire.send(&FromLauncher::Exited(exited), &[]).is_ok()) {
+            let _ended = receiver.recv_timeout(END_DEADLINE);
         }
     }
 }

@@ -5,7 +5,11 @@
 use std::{
     io::Write,
     os::fd::{AsFd, OwnedFd},
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -108,8 +112,18 @@ fn a_session_outlives_its_daemon_and_is_refused_meanwhile() {
     while ask(&launcher) != Verdict::Listener {}
     let second = answering.join().unwrap();
     assert_eq!(stop.recv_timeout(Duration::from_secs(10)).unwrap().reason, "enough");
+    // It waits until the end is on record.
+    let recorded = Arc::new(AtomicBool::new(false));
+    let recording = Arc::clone(&recorded);
+    let ending = std::thread::spawn(move || {
+        let exited = second.receive().unwrap().frame;
+        recording.store(true, Ordering::SeqCst);
+        second.send(&FromDaemon::Noted, &[]).unwrap();
+        exited
+    });
     launcher.exited(Exited { code: Some(3), signal: None });
-    assert!(matches!(second.receive().unwrap().frame, FromLauncher::Exited(Exited { code: Some(3), .. })));
+    assert!(recorded.load(Ordering::SeqCst), "it did not wait");
+    assert!(matches!(ending.join().unwrap(), FromLauncher::Exited(Exited { code: Some(3), .. })));
 }
 
 #[test]

@@ -80,7 +80,8 @@ impl Authority {
     }
 
     fn live_id(&self, reference: &str) -> Result<SessionId, Problem> {
-        let mut ids: Vec<_> = self.all().iter().map(|session| session.id().to_string()).collect();
+        let live = self.all().into_iter().filter(|session| session.ended().is_none());
+        let mut ids: Vec<_> = live.map(|session| session.id().to_string()).collect();
         ids.sort();
         let id = resolve(reference, ids, "live session")?;
         id.parse().map_err(|_| not_found("session", reference))

@@ -16,7 +16,7 @@ use bailiwick_wire::{Done, Health};
 use crate::{
     command::build,
     environment::Environment,
-    output::{Failure, NO_DAEMON, USAGE},
+    output::{CONFLICT, Failure, NO_DAEMON, USAGE},
     run::launch::DAEMON_START,
 };
 
@@ -24,6 +24,10 @@ use crate::{
 const IDLE_EXIT: &str = "15m";
 /// Between two looks whether another daemon has gone.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// Between two starts while another daemon, which answers no more, still owns the home.
+const AGAIN: Duration = Duration::from_millis(200);
+/// How long such a daemon may take to die.
+const DYING: Duration = Duration::from_secs(10);
 
 /// Makes sure that a daemon of this build answers.
 pub(crate) fn ensure(environment: &Environment) -> Result<(), Failure> {
@@ -54,7 +58,32 @@ fn replace(client: &Client, health: &Health, environment: &Environment) -> Resul
     start(environment)
 }
 
+/// Starts a daemon. One that answers no more may still be dying, and own the home until it is dead.
 fn start(environment: &Environment) -> Result<(), Failure> {
+    let deadline = Instant::now() + DYING;
+    loop {
+        match start_once(environment) {
+            Err(Start::Busy(_)) if Instant::now() < deadline => std::thread::sleep(AGAIN),
+            Err(Start::Busy(failure) | Start::Failed(failure)) => return Err(failure),
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// Why no daemon was started.
+enum Start {
+    /// Another one owns the home.
+    Busy(Failure),
+    Failed(Failure),
+}
+
+impl From<Failure> for Start {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn start_once(environment: &Environment) -> Result<(), Start> {
     let failed = |detail: String| Failure::new(NO_DAEMON, "no_daemon", detail);
     create_home(&environment.home).map_err(|error| Failure::home(USAGE, &error))?;
     let log = environment.home.join("daemon.log");
@@ -82,11 +111,13 @@ fn start(environment: &Environment) -> Result<(), Failure> {
         return Ok(());
     }
     // Another one may have been faster: then that one serves.
-    let _ = daemon.wait();
-    match Client::new(&environment.home).get::<Health>("/v1/health") {
-        Ok(_) => Ok(()),
-        Err(_) => Err(last_words(&fs::read_to_string(&log).unwrap_or_default())),
+    let ended = daemon.wait();
+    if Client::new(&environment.home).get::<Health>("/v1/health").is_ok() {
+        return Ok(());
     }
+    let failure = last_words(&fs::read_to_string(&log).unwrap_or_default());
+    let busy = ended.is_ok_and(|status| status.code() == Some(CONFLICT.into()));
+    Err(if busy { Start::Busy(failure) } else { Start::Failed(failure) })
 }
 
 /// What the daemon said at its end: what was wrong, and what would make it work.

@@ -8,7 +8,7 @@ use bailiwick_testkit::World;
 use bailiwick_testkit::product::{LIMIT, finish};
 use serde_json::Value;
 
-use crate::told::{daemon, kill, records, text, until};
+use crate::told::{daemon, kill, records, text};
 
 /// What a hostile agent leaves: each takes effect by itself.
 const PLANT: &str = r"
@@ -53,9 +53,7 @@ fn a_session_leaves_nothing_that_runs_by_itself_and_says_so() {
     assert_eq!(report["workspace"]["runs_later"][0]["path"], ".github/workflows/ci.yml");
     assert_eq!(report["evidence"]["workspace"]["mode"], "direct");
     let quarantined = |record: &Value| record["kind"] == "workspace_quarantined";
-    until("four records say what was moved away", || {
-        records(&world).iter().filter(|record| quarantined(record)).count() == 4
-    });
+    assert_eq!(records(&world).iter().filter(|record| quarantined(record)).count(), 4);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use bailiwick_testkit::World;
 use bailiwick_testkit::product::{LIMIT, finish};
 use serde_json::Value;
 
-use crate::told::{fails, records, says, until, verified};
+use crate::told::{fails, records, says, verified};
 
 fn count(world: &World, kind: &str) -> usize {
     records(world).iter().filter(|record| record["kind"] == kind).count()
@@ -27,7 +27,7 @@ fn a_run_exits_as_its_program_did() {
     for (signal, code) in [("TERM", 143), ("INT", 130), ("KILL", 137), ("SEGV", 139)] {
         world.script(&format!("kill -{signal} $$")).expect_code(code);
     }
-    until("every end is on record", || count(&world, "session_closed") == 9);
+    assert_eq!(count(&world, "session_closed"), 9, "an end is not on record");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_program_that_cannot_run() {
     // The remedy that is named is one.
     world.script("sh ./plain").ok();
     assert!(count(&world, "session_opened") > 1, "what could not run is not on record");
-    until("every end is on record", || count(&world, "session_opened") == count(&world, "session_closed"));
+    assert_eq!(count(&world, "session_opened"), count(&world, "session_closed"), "an end is not on record");
     assert!(records(&world).iter().all(|record| record["end"] != "lost"), "nothing was lost");
     verified(&world);
 }
@@ -173,7 +173,7 @@ fn a_long_command_line_runs_and_is_on_record() {
     let mut command = world.bailiwick().command(["run", "--", "sh", "-c", "echo $#-${#1}", "sh", &long]);
     command.args(words);
     assert_eq!(finish(command, b"", LIMIT).ok().stdout(), "20001-100000\n");
-    until("its end is on record", || count(&world, "session_closed") == 1);
+    assert_eq!(count(&world, "session_closed"), 1, "its end is not on record");
     verified(&world);
 }
 

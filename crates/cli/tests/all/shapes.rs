@@ -3,8 +3,6 @@
 use bailiwick_testkit::{Upstream, World};
 use serde_json::Value;
 
-use crate::told::until;
-
 #[track_caller]
 fn has(value: &Value, keys: &[&str]) {
     for key in keys {
@@ -52,9 +50,7 @@ fn sessions() {
     has(&stopped, &["lock", "sessions", "cut", "confirmed", "took_ms"]);
     assert_eq!(stopped["sessions"][0], id);
     assert_eq!(terminal.wait_for_exit().code(), Some(124), "{}", terminal.contents());
-    until("no session is left", || {
-        world.bailiwick().run(["session", "list", "--json"]).ok().stdout.is_empty()
-    });
+    assert!(world.bailiwick().run(["session", "list", "--json"]).ok().stdout.is_empty(), "a session is left");
 }
 
 #[test]

@@ -30,16 +30,9 @@ fn going_on(world: &World, options: &str, script: &str) -> Terminal {
     session
 }
 
-/// A child, to its end: until then `-` would mean it.
+/// A child, to its end.
 fn child(world: &World, options: &str, script: &str) -> Finished {
-    let before = sessions(world).len();
-    let ended = finish(inside(world, options, script), b"", LIMIT);
-    let begun = Instant::now();
-    while sessions(world).len() > before {
-        assert!(begun.elapsed() < LIMIT, "the session of a child that ended goes on");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    ended
+    finish(inside(world, options, script), b"", LIMIT)
 }
 
 /// Status codes of a GET, or a POST where that is said, of each path.
