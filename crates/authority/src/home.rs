@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bailiwick_catalogue::DECLARED;
 use rustix::fs::{FlockOperation, flock};
 
 /// A home whose owner this process is, until it is dropped.
@@ -119,14 +120,32 @@ fn owner(lock: &mut File) -> Option<u32> {
     text.parse().ok()
 }
 
-/// Creates the home and the directories a person edits in, closed to others.
+/// Creates the home and the directories a person edits in, closed to others. A home that was not there yet declares what is public and
+/// read without a credential ([`DECLARED`]), as files that a person can change and remove.
 ///
 /// # Errors
 /// If it cannot be created, or is open to others: then nothing is made in it.
 pub fn create(path: &Path) -> Result<(), HomeError> {
+    let new = !path.exists();
     make(path)?;
     closed(path)?;
-    ["resources", "policies", "sessions"].iter().try_for_each(|part| make(&path.join(part)))
+    ["resources", "policies", "sessions"].iter().try_for_each(|part| make(&path.join(part)))?;
+    if new { DECLARED.iter().try_for_each(|name| declare(&path.join("resources"), name)) } else { Ok(()) }
+}
+
+fn declare(resources: &Path, name: &str) -> Result<(), HomeError> {
+    let path = resources.join(format!("{name}.toml"));
+    let text = format!(
+        "# Declared when this home was made: read by grammar, without a credential. `bailiwick resource remove {name}` refuses it from \
+         then on.\ntemplate = \"{name}\"\n"
+    );
+    // Another process may be making the same home: what is there already is whole, and stays.
+    let partial = resources.join(format!(".{name}.{}", std::process::id()));
+    let written = fs::write(&partial, text).and_then(|()| match fs::hard_link(&partial, &path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => fs::remove_file(&partial),
+    });
+    written.map_err(|source| HomeError::Io { path, source })
 }
 
 fn make(path: &Path) -> Result<(), HomeError> {
@@ -158,6 +177,19 @@ mod tests {
         );
         drop(home);
         Home::own(&path).unwrap();
+    }
+
+    #[test]
+    fn a_new_home_declares_what_is_public_and_another_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new");
+        create(&path).unwrap();
+        let snapshot = crate::Snapshot::load(&path, &crate::Settings::default()).unwrap();
+        assert_eq!(snapshot.catalogue.iter().count(), DECLARED.len());
+        assert!(snapshot.catalogue.iter().all(|resource| resource.credential.is_none()));
+        fs::remove_file(path.join("resources/npm.toml")).unwrap();
+        create(&path).unwrap();
+        assert!(!path.join("resources/npm.toml").exists());
     }
 
     #[test]

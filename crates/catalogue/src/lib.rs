@@ -42,4 +42,4 @@ pub use route::{
     BodyRule, GitService, HttpRequestView, JSON_BODY_LIMIT, Minting, Mints, Route, RouteMatch, RouteRefusal,
     Stream,
 };
-pub use template::{TEMPLATES, Template};
+pub use template::{DECLARED, TEMPLATES, Template};

@@ -22,6 +22,8 @@ pub enum CaptureKind {
     Name,
     /// An npm package: a name, or `@scope/name`, also within one segment (`@scope%2fname`).
     Npm,
+    /// One or more whole segments, each a [`CaptureKind::File`], of 200 characters together: a page of a site, and little else.
+    Pages,
     /// One or more whole segments, written `{name..}`.
     Rest,
     /// Caseless names joined by `/`, within one segment (`group%2Fproject`): captured in lower case.
@@ -57,13 +59,14 @@ pub struct ParsePathError {
 pub(crate) type Captures<'p> = Vec<(&'p str, CaptureKind, String)>;
 
 impl CaptureKind {
-    const NAMES: [(&'static str, Self); 9] = [
+    const NAMES: [(&'static str, Self); 10] = [
         ("caseless", Self::Caseless),
         ("file", Self::File),
         ("hex", Self::Hex),
         ("int", Self::Int),
         ("name", Self::Name),
         ("npm", Self::Npm),
+        ("pages", Self::Pages),
         ("segment", Self::Segment),
         ("slug", Self::Slug),
         ("version", Self::Version),
@@ -87,6 +90,7 @@ impl CaptureKind {
                         .split_once('/')
                         .is_some_and(|(scope, name)| Self::Name.accepts(scope) && Self::Name.accepts(name)),
                 },
+                Self::Pages => text.split('/').all(|part| Self::File.accepts(part)),
                 Self::Rest | Self::Segment => plain(text),
                 Self::Slug => text.split('/').all(|part| Self::Name.accepts(part)),
                 Self::Version => all("._-+!~"),
@@ -96,6 +100,20 @@ impl CaptureKind {
 
 fn plain(segment: &str) -> bool {
     !matches!(segment, "." | "..") && !segment.contains(|c: char| matches!(c, '/' | '\\') || c.is_control())
+}
+
+/// Characters that [`CaptureKind::Pages`] takes at most.
+const MAX_PAGES: usize = 200;
+
+/// Whether `middle` are segments that `kind` takes, one by one. Only the very last of a path may be empty: the path then ends in `/`.
+fn takes_all(kind: CaptureKind, middle: &[&str], ends_path: bool) -> bool {
+    let last = middle.len() - usize::from(ends_path && middle.len() > 1);
+    let length: usize = middle.iter().map(|part| part.len() + 1).sum();
+    let fits = |(at, part): (usize, &&str)| match kind {
+        CaptureKind::Pages => CaptureKind::File.accepts(part) || (at >= last && part.is_empty()),
+        _ => plain(part) && (at >= last || !part.is_empty()),
+    };
+    (kind != CaptureKind::Pages || length <= MAX_PAGES) && middle.iter().enumerate().all(fits)
 }
 
 impl PathPattern {
@@ -117,15 +135,13 @@ impl PathPattern {
         let patterns = &self.segments[..rest.unwrap_or(self.segments.len())];
         match_each(patterns, before, &mut captures)?;
         if let Some(at) = rest
-            && let Some(Segment::Capture { name, .. }) = self.segments.get(at)
+            && let Some(Segment::Capture { name, kind, .. }) = self.segments.get(at)
         {
             let middle = &segments[at..segments.len() - after.len()];
-            // Only the very last segment of a path may be empty: the path then ends in `/`.
-            let last = middle.len() - usize::from(after.is_empty() && middle.len() > 1);
-            if !middle.iter().enumerate().all(|(i, part)| plain(part) && (i >= last || !part.is_empty())) {
+            if !takes_all(*kind, middle, after.is_empty()) {
                 return None;
             }
-            captures.push((name, CaptureKind::Rest, middle.join("/")));
+            captures.push((name, *kind, middle.join("/")));
             match_each(&self.segments[at + 1..], after, &mut captures)?;
         }
         Some(captures)
@@ -136,6 +152,8 @@ impl PathPattern {
         let (own, theirs) = (&self.segments, &other.segments);
         match own.iter().position(Segment::is_rest) {
             None => own.len() == theirs.len() && own.iter().zip(theirs).all(|(a, b)| a.covers(b)),
+            // What fits the other need not be as short.
+            Some(at) if own[at].is_pages() => own == theirs,
             Some(at) => {
                 let tail = own.len() - at - 1;
                 theirs.len() > at + tail
@@ -195,8 +213,13 @@ fn match_each<'p>(patterns: &'p [Segment], segments: &[&str], captures: &mut Cap
 }
 
 impl Segment {
+    /// Whether it takes more than one segment.
     const fn is_rest(&self) -> bool {
-        matches!(self, Self::Capture { kind: CaptureKind::Rest, .. })
+        matches!(self, Self::Capture { kind: CaptureKind::Rest | CaptureKind::Pages, .. })
+    }
+
+    const fn is_pages(&self) -> bool {
+        matches!(self, Self::Capture { kind: CaptureKind::Pages, .. })
     }
 
     /// Whether every text that fits `other` fits this.
@@ -253,8 +276,9 @@ impl Segment {
             (None, None) => (capture, CaptureKind::Segment),
             (None, Some((name, kind))) => (name, Self::kind(kind)?),
         };
-        if kind == CaptureKind::Rest && !(prefix.is_empty() && suffix.is_empty()) {
-            return Err(format!("`{text}`: `{{name..}}` stands alone between two `/`"));
+        let many = matches!(kind, CaptureKind::Rest | CaptureKind::Pages);
+        if many && !(prefix.is_empty() && suffix.is_empty()) {
+            return Err(format!("`{text}`: `{{name..}}` and `{{name:pages}}` stand alone between two `/`"));
         }
         if !is_capture_name(name) {
             return Err(format!("`{name}` is not a capture's name: lower-case letters, digits and `_`"));
@@ -392,6 +416,20 @@ mod tests {
     }
 
     #[test]
+    fn pages_are_few_plain_words() {
+        for page in ["3/library/json.html", "3/", "crate/1.0.0+build/", "net/http@go1.22"] {
+            assert_eq!(captured("/{page:pages}", &format!("/{page}")), pairs(&[("page", page)]));
+        }
+        let long = format!("/{}", ["abcdefghi"; 21].join("/"));
+        for no in
+            ["/", "/a b", "/a=b", "/a//b", "/a/../b", "/.git/x", "/a%2", "/{}", &long, &long[..200].repeat(2)]
+        {
+            assert_eq!(captured("/{page:pages}", no), None, "{no}");
+        }
+        assert!(captured("/docs/{page:pages}", "/other/a").is_none());
+    }
+
+    #[test]
     fn a_pattern_covers_what_it_takes_whole() {
         let covers =
             |a: &str, b: &str| a.parse::<PathPattern>().unwrap().covers(&b.parse::<PathPattern>().unwrap());
@@ -456,6 +494,8 @@ mod tests {
             "/{a..}/{b..}",
             "/{a}/{a}",
             "/x{a..}",
+            "/x{a:pages}",
+            "/{a:pages}/{b..}",
             "/*",
             "/{a}?",
         ] {

@@ -11,10 +11,11 @@ pub struct Template {
 }
 
 /// Every template, by name.
-pub const TEMPLATES: [Template; 13] = [
+pub const TEMPLATES: [Template; 14] = [
     Template { name: "anthropic", text: include_str!("../templates/anthropic.toml") },
     Template { name: "crates", text: include_str!("../templates/crates.toml") },
     Template { name: "debian", text: include_str!("../templates/debian.toml") },
+    Template { name: "documentation", text: include_str!("../templates/documentation.toml") },
     Template { name: "gemini", text: include_str!("../templates/gemini.toml") },
     Template { name: "git", text: include_str!("../templates/git.toml") },
     Template { name: "github", text: include_str!("../templates/github.toml") },
@@ -26,6 +27,10 @@ pub const TEMPLATES: [Template; 13] = [
     Template { name: "pypi", text: include_str!("../templates/pypi.toml") },
     Template { name: "rest", text: include_str!("../templates/rest.toml") },
 ];
+
+/// The templates that a new home declares as they are: public services that are read without a credential, by a grammar. Not `go`: its
+/// proxy fetches a module from wherever the module's path says, so a request to it reaches anyone.
+pub const DECLARED: [&str; 5] = ["crates", "debian", "documentation", "npm", "pypi"];
 
 impl Template {
     /// The template called `name`.

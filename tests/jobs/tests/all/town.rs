@@ -61,7 +61,7 @@ impl Town {
         world.add_open("pypi", &self.pypi.origin(), "pypi");
         world.add_open("npm", &self.npm.origin(), "npm");
         world.add_open("crates", &self.cargo.origin(), "crates");
-        world.add_open("docs", &self.docs.url(""), "http");
+        world.add_open("docs", &self.docs.url(""), "documentation");
         world.add("github", &format!("https://{}", self.github.host()), "github");
         let host = self.github.host();
         let parts = format!(
