@@ -56,6 +56,19 @@ impl Repositories {
         (fits && segments.iter().all(is_name)).then(|| path.to_owned())
     }
 
+    /// The host of a repository, in lower case and without its port, from how people write its address; `None` where it names none.
+    pub fn host_of(text: &str) -> Option<String> {
+        let authority = match text.split_once("://") {
+            Some(("https" | "http" | "ssh" | "git", rest)) => rest.split('/').next()?,
+            Some(_) => return None,
+            None => text.split_once(':').map(|(host, _)| host).filter(|host| host.contains('@'))?,
+        };
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let host = host.split_once(':').map_or(host, |(host, _)| host);
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
+        (!host.is_empty() && host.chars().all(plain)).then(|| host.to_ascii_lowercase())
+    }
+
     /// The names, as a request may spell them: with and without `.git`, and in lower case, as services whose names have no case are told.
     pub fn spellings(&self) -> BTreeSet<String> {
         let cases = self.names.iter().flat_map(|name| [name.clone(), name.to_ascii_lowercase()]);
@@ -108,6 +121,27 @@ mod tests {
             "",
         ] {
             assert_eq!(Repositories::name_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_an_address_is_what_would_be_asked() {
+        for text in [
+            "https://GitHub.com/acme/site",
+            "https://mia@github.com:443/acme/site.git",
+            "git@github.com:acme/site",
+            "ssh://git@github.com:22/acme/site",
+        ] {
+            assert_eq!(Repositories::host_of(text).as_deref(), Some("github.com"), "{text}");
+        }
+        assert_eq!(
+            Repositories::host_of("https://github.com@evil.example/acme/site").as_deref(),
+            Some("evil.example")
+        );
+        for text in
+            ["acme/site", "file:///acme/site", "github.com:acme/site", "https:///x", "https://[::1]/x", ""]
+        {
+            assert_eq!(Repositories::host_of(text), None, "{text}");
         }
     }
 

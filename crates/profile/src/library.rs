@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
 use bailiwick_core::Name;
 
-use crate::{Profile, ProfileError};
+use crate::{Login, Profile, ProfileError};
 
 const SHIPPED: [(&str, &str); 7] = [
     ("claude", include_str!("../profiles/claude.toml")),
@@ -15,6 +15,9 @@ const SHIPPED: [(&str, &str); 7] = [
     ("generic", include_str!("../profiles/generic.toml")),
     ("opencode", include_str!("../profiles/opencode.toml")),
 ];
+
+/// What a clone of a repository at one of these hosts needs, whatever program works in it.
+const FORGES: [(&str, &str); 1] = [("github.com", include_str!("../forges/github.toml"))];
 
 /// The profile of what no other is for.
 const GENERIC: &str = "generic";
@@ -65,6 +68,15 @@ impl Library {
         found.unwrap_or_else(|| self.generic())
     }
 
+    /// What a program needs besides in a clone of a repository at `host`, if that is known.
+    ///
+    /// # Errors
+    /// Never for what is shipped, which a test reads.
+    pub fn forge(host: &str) -> Result<Option<Profile>, ProfileError> {
+        let found = FORGES.iter().find(|(known, _)| *known == host);
+        found.map(|(name, text)| Profile::parse(&format!("forge {name}"), text)).transpose()
+    }
+
     /// Every profile, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &Profile)> {
         self.0.iter()
@@ -77,6 +89,19 @@ impl Library {
 }
 
 impl Profile {
+    /// This, with the logins of `more` that it does not find in the same place by itself.
+    #[must_use]
+    pub fn with(mut self, more: Self) -> Self {
+        let variables = |login: &Login| -> Vec<String> {
+            login.sources.iter().filter_map(|source| source.env.clone()).collect()
+        };
+        let own: Vec<String> = self.logins.iter().flat_map(variables).collect();
+        let new = |login: &Login| !variables(login).iter().any(|name| own.contains(name));
+        self.logins.extend(more.logins.into_iter().filter(new));
+        self.environment.drop.extend(more.environment.drop);
+        self
+    }
+
     fn is_for(&self, path: &Path) -> bool {
         let base = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let text = path.to_string_lossy();
@@ -118,6 +143,22 @@ mod tests {
         let library = Library::with([(Path::new("/h/profiles/claude.toml"), own)]).unwrap();
         assert_eq!(library.choose(Path::new("other"), None).1.title, "mine");
         assert!(Library::with([(Path::new("/h/profiles/Bad Name.toml"), own)]).is_err());
+    }
+
+    #[test]
+    fn a_forge_adds_its_login_where_the_program_does_not_use_it_itself() {
+        let library = Library::with([]).unwrap();
+        let github = || Library::forge("github.com").unwrap().unwrap();
+        assert!(Library::forge("github.com.evil.example").unwrap().is_none());
+        let logins = |program: &str| {
+            let profile = library.choose(Path::new(program), None).1.clone().with(github());
+            profile.logins.iter().filter(|login| login.resource.as_str() == "github").count()
+        };
+        assert_eq!((logins("bash"), logins("claude"), logins("copilot")), (1, 1, 0));
+        let drop = library.choose(Path::new("bash"), None).1.clone().with(github()).environment.drop;
+        for source in github().logins.iter().flat_map(|login| &login.sources) {
+            assert!(source.env.as_ref().is_none_or(|name| drop.contains(name)), "{source:?}");
+        }
     }
 
     #[test]

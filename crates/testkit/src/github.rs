@@ -25,11 +25,11 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// Serves over TLS as `localhost`; every request must carry `token` as a bearer.
+    /// Serves over TLS as `localhost` and as `api.github.com`; every request must carry `token` as a bearer.
     pub fn start(ca: &TestCa, token: &str) -> Self {
         let deeds = Deeds::default();
         let (token, done) = (format!("Bearer {token}"), Arc::clone(&deeds));
-        let tls = ca.server(&["localhost", "127.0.0.1"], BOTH, Flaw::None);
+        let tls = ca.server(&["localhost", "127.0.0.1", "api.github.com"], BOTH, Flaw::None);
         let server = http_server::serve(
             Some(tls),
             Arc::new(move |request, _| serve(token.clone(), Arc::clone(&done), request).boxed()),
@@ -71,7 +71,7 @@ async fn serve(token: String, deeds: Deeds, request: Request<Recorded>) -> Respo
             tell(StatusCode::OK, &json!({ "installed_version": "3.20.0" }))
         }
         (Method::GET, "/api/v3/user") => tell(StatusCode::OK, &json!({ "login": "mia" })),
-        (Method::GET, "/api/v3/repos/acme/site") => {
+        (Method::GET, "/api/v3/repos/acme/site" | "/repos/acme/site") => {
             tell(StatusCode::OK, &json!({ "full_name": "acme/site", "default_branch": "main" }))
         }
         (Method::POST, "/api/v3/repos/acme/site/issues") => {

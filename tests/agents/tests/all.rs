@@ -6,6 +6,8 @@
 
 #[path = "all/dummies.rs"]
 mod dummies;
+#[path = "all/forges.rs"]
+mod forges;
 #[path = "all/fullscreen.rs"]
 mod fullscreen;
 #[path = "all/headless.rs"]

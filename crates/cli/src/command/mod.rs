@@ -20,7 +20,7 @@ mod version;
 
 pub(crate) use approval::approve;
 pub(crate) use hook::{INSIDE as HOOK_INSIDE, execute as hook};
-pub(crate) use resource::declare;
+pub(crate) use resource::{declare, names};
 pub(crate) use version::build;
 
 use std::process::ExitCode;

@@ -161,7 +161,8 @@ fn remove(name: &Name, environment: &Environment, output: &Output) -> Result<(),
     Ok(())
 }
 
-fn names(environment: &Environment) -> Result<Vec<Name>, Failure> {
+/// The names of all declared resources, in order.
+pub(crate) fn names(environment: &Environment) -> Result<Vec<Name>, Failure> {
     let directory = environment.home.join("resources");
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,

@@ -17,7 +17,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{memory::Memory, takeover};
 use crate::{
-    command::declare,
+    command::{declare, names},
     environment::Environment,
     output::{Failure, Output},
 };
@@ -52,7 +52,7 @@ impl Settling<'_> {
         let client = Client::new(&self.environment.home);
         let mut memory = Memory::of(&self.environment.home, self.name);
         let mut active = self.active(&client)?;
-        let offers = self.offers(&active);
+        let offers = if self.import || !memory.declined { self.offers(&active) } else { Vec::new() };
         let accepted = if self.import { !offers.is_empty() } else { self.asks(&offers, &mut memory)? };
         if accepted {
             for (login, _, found) in offers {
@@ -60,7 +60,8 @@ impl Settling<'_> {
             }
             active = self.active(&client)?;
         }
-        if active.iter().all(|login| login.optional) {
+        let needs_one = self.profile.logins.iter().any(|login| !login.optional);
+        if needs_one && active.iter().all(|login| login.optional) {
             self.say_how();
         }
         self.stand(&active, &memory)
@@ -87,7 +88,9 @@ impl Settling<'_> {
         let mut offers: Vec<(&Login, &Source, Found)> = Vec::new();
         for login in &self.profile.logins {
             let settled = !self.import && active.iter().any(|other| other.resource == login.resource);
-            if settled || offers.iter().any(|(other, ..)| other.resource == login.resource) {
+            let offered = offers.iter().any(|(other, ..)| other.resource == login.resource);
+            let unasked = login.optional && !self.import && !somebody_is_there();
+            if settled || offered || unasked || (login.optional && elsewhere(self.environment, login)) {
                 continue;
             }
             let complain = |problem| self.output.say(format!("bailiwick: {problem}"));
@@ -102,13 +105,13 @@ impl Settling<'_> {
     }
 
     fn asks(&self, offers: &[(&Login, &Source, Found)], memory: &mut Memory) -> Result<bool, Failure> {
-        if offers.is_empty() || memory.declined {
+        if offers.is_empty() {
             return Ok(false);
         }
         let found =
             offers.iter().map(|(login, source, _)| format!("{} ({})", login.title, source.describe()));
         let found = found.collect::<Vec<_>>().join(" and ");
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !somebody_is_there() {
             self.output.say(format!(
                 "bailiwick: {} could use {found}; take it over with `bailiwick run --import -- …`",
                 self.profile.title
@@ -173,6 +176,7 @@ impl Settling<'_> {
             .profile
             .logins
             .iter()
+            .filter(|login| !login.optional)
             .map(|login| login.how.as_str())
             .filter(|how| !how.is_empty())
             .collect();
@@ -230,11 +234,26 @@ fn random() -> io::Result<[u8; 64]> {
     }
 }
 
+/// Whether there is a person to ask.
+fn somebody_is_there() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// The resource as it is declared now.
 fn declared(environment: &Environment, name: &Name) -> Option<Resource> {
     let path = environment.home.join("resources").join(format!("{name}.toml"));
     let text = fs::read_to_string(&path).ok()?;
     Definition::load(name.clone(), &path.display().to_string(), &text).ok()
+}
+
+/// Whether the person has declared what the login opens under another name: that is theirs to open.
+fn elsewhere(environment: &Environment, login: &Login) -> bool {
+    let Ok(wanted) = login.definition.clone().into_resource(login.resource.clone()) else { return true };
+    let names = names(environment).unwrap_or_default();
+    let others = names.iter().filter(|name| **name != login.resource);
+    let others: Vec<Resource> = others.filter_map(|name| declared(environment, name)).collect();
+    let addresses = |resource: &Resource| resource.addresses.clone();
+    others.iter().flat_map(addresses).any(|address| wanted.addresses.contains(&address))
 }
 
 /// Whether the credential of the resource is the login's: it goes into the same place, and is refreshed in the same way.

@@ -24,6 +24,14 @@ pub(crate) struct Origin {
     pub(crate) warning: Option<String>,
 }
 
+/// The host that the workspace is a clone of, if that is still the repository that was seen there first.
+pub(crate) fn host(workspace: &Path, home: &Path) -> io::Result<Option<String>> {
+    let Some(url) = url_of(workspace) else { return Ok(None) };
+    let now = Repositories::name_of(&url);
+    let same = now.is_some() && first_seen(workspace, home, now.clone())? == now;
+    Ok(Repositories::host_of(&url).filter(|_| same))
+}
+
 /// Looks at `workspace`; what was seen there first is kept in `home`.
 pub(crate) fn look(workspace: &Path, home: &Path) -> io::Result<Origin> {
     let now = clone_of(workspace);
@@ -41,8 +49,12 @@ pub(crate) fn look(workspace: &Path, home: &Path) -> io::Result<Origin> {
     Ok(Origin { repositories, warning })
 }
 
-/// The repository that `origin` is, by git's own reading of the file, without what it includes.
 fn clone_of(workspace: &Path) -> Option<String> {
+    Repositories::name_of(&url_of(workspace)?)
+}
+
+/// The address of `origin`, by git's own reading of the file, without what it includes.
+fn url_of(workspace: &Path) -> Option<String> {
     let config = workspace.join(".git/config");
     if !fs::symlink_metadata(&config).is_ok_and(|found| found.is_file()) {
         return None;
@@ -55,7 +67,7 @@ fn clone_of(workspace: &Path) -> Option<String> {
         .current_dir("/")
         .output()
         .ok()?;
-    Repositories::name_of(String::from_utf8(said.stdout).ok()?.trim())
+    Some(String::from_utf8(said.stdout).ok()?.trim().to_owned())
 }
 
 /// The branch that the origin calls its own. It can only add to what is protected.

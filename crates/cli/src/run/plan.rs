@@ -9,13 +9,13 @@ use std::{
 
 use bailiwick_authority::HomeError;
 use bailiwick_core::{Digest, Name};
-use bailiwick_profile::{Profile, Variables};
+use bailiwick_profile::{Library, Profile, Variables};
 use bailiwick_sandbox::{
     Limits, Network, Plan, PrivateHome, Stdio, directory_of, environment as filter, hook_directories, tools,
     trust, validate_workdir, workspace_masks,
 };
 
-use super::{OURS, files, gitconfig, sandbox_failure, workspace};
+use super::{OURS, files, gitconfig, origin, ours, sandbox_failure, workspace};
 use crate::{
     args::Run,
     environment::Environment,
@@ -54,6 +54,7 @@ pub(crate) fn plan(options: &Run, environment: &Environment, stdio: Stdio) -> Re
     let library = library::load(environment).map_err(|failure| Failure { exit: OURS, ..failure })?;
     let (profile, needs, real) =
         library::choose(&library, program.unwrap_or_default(), environment, &workdir);
+    let needs = &with_forge(needs.clone(), options, environment, &workdir)?;
     let own_name = || if needs.programs.is_empty() { named_after(program) } else { profile.clone() };
     let agent = options.agent.clone().unwrap_or_else(own_name);
     let home = private_home(environment, &agent, &workdir, options.fresh_home)?;
@@ -90,6 +91,25 @@ pub(crate) fn plan(options: &Run, environment: &Environment, stdio: Stdio) -> Re
     let home = PrivateDirectory::at(&home)
         .map_err(|source| Failure::home(OURS, &HomeError::Io { path: home, source }))?;
     Ok(Planned { plan, agent, profile: profile.clone(), needs: needs.clone(), home, workdir, task, writable })
+}
+
+/// What the program needs, with what it needs to work with the host that the workspace is a clone of.
+fn with_forge(
+    needs: Profile,
+    options: &Run,
+    environment: &Environment,
+    workdir: &Path,
+) -> Result<Profile, Failure> {
+    if options.offline {
+        return Ok(needs);
+    }
+    let host = origin::host(workdir, &environment.home).map_err(|error| ours("workspace", error))?;
+    let forge =
+        host.map_or(Ok(None), |host| Library::forge(&host)).map_err(|error| ours("profile", error))?;
+    Ok(match forge {
+        Some(forge) => needs.with(forge),
+        None => needs,
+    })
 }
 
 /// What `--env` names: variables of ours, not values, and none that holds a credential of the program.
