@@ -73,6 +73,7 @@ fn decisions(policies: &PolicySet, catalogue: &Catalogue) -> Result<f64> {
         opened_at,
         expires_at: opened_at.after(Duration::from_secs(3600)),
         evidence: None,
+        observed: false,
     };
     let action = Action {
         id: Id::from_uuid(Uuid::from_u128(10)),

@@ -61,6 +61,7 @@ fn session(number: usize) -> Session {
         opened_at,
         expires_at: opened_at.after(Duration::from_secs(3600)),
         evidence: None,
+        observed: false,
     }
 }
 

@@ -328,5 +328,6 @@ fn request(open: &Open) -> OpenRequest {
         terminal: open.terminal,
         parent: open.parent,
         grant: open.grant.clone(),
+        observed: open.observed,
     }
 }

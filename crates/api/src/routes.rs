@@ -14,8 +14,8 @@ use bailiwick_core::{Approval, Lock, Name, Problem};
 use bailiwick_guard::{GuardError, Guards};
 use bailiwick_store::LogFilter;
 use bailiwick_wire::{
-    AnswerRequest, ApprovalView, Done, HandOff, Health, Loaded, LockReport, LockRequest, QuarantineContent,
-    Quarantined, SecretValue, SecretView, SessionView,
+    AnswerRequest, ApprovalView, Attempted, Done, HandOff, Health, Loaded, LockReport, LockRequest,
+    QuarantineContent, Quarantined, SecretValue, SecretView, SessionView,
 };
 use bailiwick_wire::{Explanation, LogRow};
 use bytes::Bytes;
@@ -64,6 +64,7 @@ fn routes(shared: Shared) -> Router {
         .route("/v1/checkpoint", post(checkpoint))
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{reference}", get(session))
+        .route("/v1/sessions/{reference}/attempts", get(attempts))
         .route("/v1/sessions/{reference}/resume", post(resume))
         .route("/v1/sessions/{reference}/hand-off", post(hand_off))
         .route("/v1/quarantine", get(quarantine))
@@ -233,6 +234,24 @@ async fn delete_secret(State(shared): State<Shared>, Path(name): Path<Name>) -> 
 
 async fn explain(State(shared): State<Shared>, Path(reference): Path<String>) -> Answer<Explanation> {
     Ok(Json(shared.authority.explain(&reference).await?))
+}
+
+/// Attempts in one answer, at most.
+const MOST_ATTEMPTS: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AttemptsQuery {
+    #[serde(default)]
+    from: u64,
+}
+
+async fn attempts(
+    State(shared): State<Shared>,
+    Path(reference): Path<String>,
+    Query(query): Query<AttemptsQuery>,
+) -> Answer<Vec<Attempted>> {
+    Ok(Json(shared.authority.attempts(&reference, query.from, MOST_ATTEMPTS).await?))
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,7 @@ use crate::{
     journal::{Closing, Journal, Recorded, credential_use},
 };
 
+mod found;
 mod held;
 mod hook;
 mod refresh;
@@ -30,6 +31,7 @@ mod standing;
 use refresh::Flights;
 use standing::Under;
 
+pub use found::Found;
 pub use held::{Bound, Weighed};
 pub use refresh::{TokenAnswer, TokenEndpoint};
 
@@ -222,7 +224,8 @@ impl Gate {
             Ok(recorded) => recorded,
             Err(reason) => return Err(Denied::refused(&action, reason.into())),
         };
-        let resource = action.resource.listed().and_then(|name| snapshot.catalogue.by_name(name)).cloned();
+        let listed = action.resource.listed().and_then(|name| snapshot.catalogue.by_name(name));
+        let resource = listed.map(|resource| found::usable(session, resource));
         place.keep();
         let admission = Admission {
             gate: self.clone(),

@@ -58,8 +58,8 @@ impl Journal {
         let chain = session.chain().map_err(|error| unavailable(&error))?;
         let effect = matches!(decision, Decision::Permit(_)) && !action.effects.is_read();
         let durability = if effect { Durability::Stable } else { Durability::Written };
-        let spec =
-            action.resource.listed().and_then(|name| snapshot.catalogue.by_name(name)?.credential.as_ref());
+        let listed = action.resource.listed().filter(|_| !session.is_observed());
+        let spec = listed.and_then(|name| snapshot.catalogue.by_name(name)?.credential.as_ref());
         let context = AttemptContext {
             policy_version: Some(snapshot.version()),
             credential: spec.map(|spec| credential_use(spec, None)),

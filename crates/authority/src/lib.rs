@@ -20,7 +20,9 @@ mod watch;
 pub use authority::{Asked, Authority, AuthorityError, OpenRequest, Parts, Questions};
 pub use bailiwick_ledger::OutcomeStatus;
 pub use clock::Clock;
-pub use gate::{Admission, Attempt, Bound, Denied, Gate, Outcome, TokenAnswer, TokenEndpoint, Weighed};
+pub use gate::{
+    Admission, Attempt, Bound, Denied, Found, Gate, Outcome, TokenAnswer, TokenEndpoint, Weighed,
+};
 pub use home::{Home, HomeError, create as create_home};
 pub use live::{Ended, LiveSession, Tally};
 pub use plane::{Answer, DataPlane, Dummy, Listeners, SessionPlane, Surroundings, Verdict};

@@ -118,6 +118,11 @@ impl LiveSession {
         Chain::new(self.path.iter().map(Arc::as_ref).collect())
     }
 
+    /// Whether it, or any above it, is there to find out what its agent needs: it reads, and has no credential.
+    pub fn is_observed(&self) -> bool {
+        self.path.iter().any(|session| session.observed)
+    }
+
     /// Cancelled when the session ends in any way. Every copy loop must wait on it.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop

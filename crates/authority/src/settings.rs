@@ -1,6 +1,10 @@
 //! `bailiwick.toml`: the few settings of a daemon. Unknown keys are errors.
 
-use std::{path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 
@@ -18,6 +22,18 @@ pub struct Settings {
     pub approval: ApprovalSettings,
     /// How far work may be handed on.
     pub delegation: DelegationSettings,
+    /// How observed sessions reach what is not declared.
+    pub observe: ObserveSettings,
+}
+
+/// How observed sessions reach what is not declared: for networks whose only way out is a proxy that takes connections as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObserveSettings {
+    /// A PEM file with an authority that is trusted besides the host's own.
+    pub ca: Option<PathBuf>,
+    /// Where every such name is dialled instead of what it resolves to. Certificates are verified for the name all the same.
+    pub dial: Option<SocketAddr>,
 }
 
 /// How far work may be handed on.

@@ -13,7 +13,7 @@ use bailiwick_catalogue::{Catalogue, Definition, Resource};
 use bailiwick_core::{Digest, Name};
 use bailiwick_policy::PolicySet;
 
-use crate::Settings;
+use crate::{Settings, settings::ObserveSettings};
 
 /// The largest file a person edits, in bytes.
 const MAX_FILE: u64 = 4 << 20;
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub catalogue: Arc<Catalogue>,
     /// What is allowed.
     pub policies: Arc<PolicySet>,
+    /// How observed sessions reach what is not declared.
+    pub observe: ObserveSettings,
     version: Digest,
 }
 
@@ -42,8 +44,13 @@ impl Snapshot {
         let resources = load_resources(home)?;
         let catalogue = Catalogue::new(resources).map_err(|error| LoadError(vec![error.to_string()]))?;
         let policies = load_policies(home, settings, &catalogue)?;
-        let version = Digest::of(format!("{}\n{}", catalogue.digest(), policies.version()).as_bytes());
-        Ok(Self { catalogue: Arc::new(catalogue), policies: Arc::new(policies), version })
+        let observe = settings.observe.clone();
+        let mut set = format!("{}\n{}", catalogue.digest(), policies.version());
+        if observe != ObserveSettings::default() {
+            set.push_str(&format!("\n{observe:?}"));
+        }
+        let version = Digest::of(set.as_bytes());
+        Ok(Self { catalogue: Arc::new(catalogue), policies: Arc::new(policies), observe, version })
     }
 
     /// The digest of the whole set, as it is written on record beside each decision.

@@ -21,6 +21,7 @@ mod path;
 mod resource;
 mod route;
 mod template;
+mod undeclared;
 mod words;
 
 pub use address::{Address, Host, ParseAddressError, Protocol, RESERVED, Scheme};

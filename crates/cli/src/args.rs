@@ -129,6 +129,10 @@ pub(crate) struct Run {
     /// No network at all, and no daemon.
     #[arg(long)]
     pub(crate) offline: bool,
+    /// Find out what the program needs: it may read what is not declared, at any host, but gets no credential and changes nothing.
+    /// What it reads can carry out what it finds in the workspace: only for one without secrets. Then `bailiwick policy suggest`.
+    #[arg(long, conflicts_with_all = ["offline", "import"])]
+    pub(crate) observe: bool,
     /// A file or directory of the workspace that the agent may write although it takes effect outside, like `.vscode` or `.git/hooks`.
     #[arg(long, value_name = "PATH")]
     pub(crate) writable: Vec<PathBuf>,

@@ -63,7 +63,7 @@ pub enum ResourceRef {
         /// The entry's name.
         name: Name,
     },
-    /// Something the catalogue does not know. Never permitted.
+    /// Something the catalogue does not know. Never permitted, but for reads of an observed session.
     Unlisted {
         /// The address the agent asked for, as it would be declared: `https://host:port`, `tcp://host:port`.
         address: String,

@@ -92,6 +92,8 @@ pub enum ReasonCode {
     Malformed,
     /// No policy permits it.
     NotPermitted,
+    /// The session is observed, and only reads.
+    Observed,
     /// The session asked too often, and waits for a person.
     Paused,
     /// A policy could not be evaluated.
@@ -128,6 +130,7 @@ impl ReasonCode {
             Self::Locked => "locked",
             Self::Malformed => "malformed",
             Self::NotPermitted => "not_permitted",
+            Self::Observed => "observed",
             Self::Paused => "paused",
             Self::PolicyError => "policy_error",
             Self::QuotaExceeded => "quota_exceeded",

@@ -74,6 +74,7 @@ impl Problem {
             | ReasonCode::LabelsExceeded
             | ReasonCode::Locked
             | ReasonCode::NotPermitted
+            | ReasonCode::Observed
             | ReasonCode::Paused
             | ReasonCode::PolicyError
             | ReasonCode::SessionEnded

@@ -37,6 +37,9 @@ pub struct Session {
     /// The digest of the evidence that its instance was started with, once measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Digest>,
+    /// Whether it is there to find out what its agent needs: it only reads, without any credential, and also what is not listed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
 }
 
 /// How a session ended.
@@ -112,6 +115,16 @@ impl<'a> Chain<'a> {
     /// The labels to decide with: everything above has been seen.
     pub fn labels(&self) -> Labels {
         self.iter().fold(Labels::CLEAN, |labels, session| labels.join(&session.labels))
+    }
+
+    /// Whether any session on the path is observed: the acting one then only reads, and without credentials.
+    pub fn is_observed(&self) -> bool {
+        self.iter().any(|session| session.observed)
+    }
+
+    /// Whether the acting session may read what is not listed: every session on the path is observed.
+    pub fn reads_unlisted(&self) -> bool {
+        self.iter().all(|session| session.observed)
     }
 
     /// The first of `locks` that stops any session on the path.

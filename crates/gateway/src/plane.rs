@@ -174,11 +174,12 @@ impl Plane {
     /// Whether a refusal of `host` is another of many: its program tells about itself there, and it has been on record lately.
     /// Otherwise how many were not recorded since.
     pub(crate) fn hush(&self, host: &str) -> Option<u64> {
-        if self.quiet.iter().any(|quiet| quiet.matches(host)) {
-            self.hushed.note(host.to_owned(), Instant::now())
-        } else {
-            Some(0)
-        }
+        if self.is_quiet(host) { self.hushed.note(host.to_owned(), Instant::now()) } else { Some(0) }
+    }
+
+    /// Whether the session's program tells about itself at `host`.
+    pub(crate) fn is_quiet(&self, host: &str) -> bool {
+        self.quiet.iter().any(|quiet| quiet.matches(host))
     }
 
     /// Waits until the session ends.

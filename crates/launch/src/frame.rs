@@ -51,6 +51,9 @@ pub struct Open {
     /// A narrower grant than everything the parent may do, as JSON of a grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<bailiwick_core::Grant>,
+    /// Whether the session is there to find out what its agent needs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
     /// Continues a session whose daemon went away: the keepsake of [`Opened`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,

@@ -31,6 +31,7 @@ fn open() -> Open {
         terminal: false,
         parent: None,
         grant: None,
+        observed: false,
         resume: None,
         dummies: Vec::new(),
         quiet: Vec::new(),

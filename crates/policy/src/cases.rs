@@ -44,6 +44,9 @@ pub struct Case {
     /// What the person said the work is about.
     #[serde(default)]
     pub task: String,
+    /// Whether the session is observed.
+    #[serde(default)]
+    pub observed: bool,
     /// On which resource; for `session.delegate`, to which agent.
     pub resource: Name,
     /// Doing what.
@@ -133,6 +136,7 @@ fn session(case: &Case) -> Session {
         opened_at,
         expires_at: opened_at.after(std::time::Duration::from_secs(1)),
         evidence: None,
+        observed: case.observed,
     }
 }
 

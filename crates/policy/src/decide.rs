@@ -32,6 +32,9 @@ fn admissible<'a>(action: &'a Action, context: &Context<'a>) -> Result<Aim<'a>, 
         return Err(reason.with_fix("bailiwick run --ttl 1h -- …"));
     }
     let aim = aim(action, context)?;
+    if context.chain.is_observed() && !(action.effects.is_read() || action.operation.is_delegation()) {
+        return Err(observed(action));
+    }
     context.chain.covers(action).map_err(|(session, shortfall)| exceeded(session, &shortfall))?;
     Ok(aim)
 }
@@ -52,6 +55,9 @@ fn aim<'a>(action: &'a Action, context: &Context<'a>) -> Result<Aim<'a>, Reason>
             };
         }
         ResourceRef::Listed { name } => name,
+        ResourceRef::Unlisted { address } if context.chain.reads_unlisted() => {
+            return Ok(Aim::Unlisted(address));
+        }
         ResourceRef::Unlisted { address } => return Err(unlisted(address)),
     };
     if context.locks.iter().any(|lock| lock.stops_resource(name)) {
@@ -127,6 +133,17 @@ fn unlisted(address: &str) -> Reason {
         format!("`{address}` is not a resource of this machine's catalogue"),
     );
     reason.with_fix(format!("bailiwick resource add {} --address {address}", suggested_name(address)))
+}
+
+fn observed(action: &Action) -> Reason {
+    let detail = format!(
+        "an observed session only reads, and `{}` ({}) on `{}` does more",
+        action.operation,
+        effects(action),
+        action.resource.qualified()
+    );
+    Reason::new(ReasonCode::Observed, detail)
+        .with_fix("bailiwick policy suggest -   (what it needs; then run it without `--observe`)")
 }
 
 /// A name for what is at `address`: the label of its host that says most.

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bailiwick_catalogue::Resource;
+use bailiwick_catalogue::{Attributes, Resource};
 use bailiwick_core::{
     Action, Confidentiality, EffectClass, Integrity, Labels, Name, Repositories, Session, Value,
 };
@@ -22,6 +22,8 @@ pub(crate) enum Aim<'a> {
     Agent(&'a Name),
     /// An entry of the catalogue.
     Resource(&'a Resource),
+    /// The address of what the catalogue does not know.
+    Unlisted(&'a str),
 }
 
 /// Everything Cedar needs, and what the scope index needs.
@@ -49,9 +51,9 @@ impl Prepared {
         let (verb, verb_entities) = names.action(action)?;
         let (thing, thing_entities) = match aim {
             Aim::Agent(name) => names.handed_to(name)?,
-            Aim::Resource(resource) => {
-                names.resource(resource).map(|(thing, entity)| (thing, vec![entity]))?
-            }
+            Aim::Resource(resource) => names.upstream(resource.name.as_str(), &resource.attributes, true)?,
+            // Nobody said anything about it.
+            Aim::Unlisted(address) => names.upstream(address, &Attributes::default(), false)?,
         };
         entities.extend(verb_entities);
         for entity in thing_entities {
@@ -116,6 +118,7 @@ impl Names {
                 ("agent".to_owned(), text(session.agent.as_str())),
                 ("depth".to_owned(), RestrictedExpression::new_long(session.depth.into())),
                 ("initiator".to_owned(), RestrictedExpression::new_entity_uid(user.clone())),
+                ("observed".to_owned(), RestrictedExpression::new_bool(session.observed)),
                 ("protected".to_owned(), texts(&met.protected())),
                 ("repositories".to_owned(), texts(&met.spellings())),
             ]);
@@ -161,6 +164,7 @@ impl Names {
         let attributes = HashMap::from([
             ("environment".to_owned(), text("")),
             ("integrity".to_owned(), text(integrity(Integrity::User))),
+            ("listed".to_owned(), RestrictedExpression::new_bool(false)),
             ("owner".to_owned(), text("")),
             ("reversible".to_owned(), RestrictedExpression::new_bool(true)),
             ("sensitivity".to_owned(), text(confidentiality(Confidentiality::Public))),
@@ -170,19 +174,25 @@ impl Names {
         Ok((id, vec![entity, Entity::new_no_attrs(agent, HashSet::new())]))
     }
 
-    fn resource(&self, resource: &Resource) -> Result<(EntityUid, Entity), Unaskable> {
-        let id = self.uid(&self.resource, resource.name.as_str());
-        let attributes = &resource.attributes;
+    /// Something upstream, and whether the catalogue knows it.
+    fn upstream(
+        &self,
+        name: &str,
+        attributes: &Attributes,
+        listed: bool,
+    ) -> Result<(EntityUid, Vec<Entity>), Unaskable> {
+        let id = self.uid(&self.resource, name);
         let optional = |value: &Option<String>| text(value.as_deref().unwrap_or_default());
         let attributes = HashMap::from([
             ("environment".to_owned(), optional(&attributes.environment)),
             ("integrity".to_owned(), text(integrity(attributes.integrity))),
+            ("listed".to_owned(), RestrictedExpression::new_bool(listed)),
             ("owner".to_owned(), optional(&attributes.owner)),
             ("reversible".to_owned(), RestrictedExpression::new_bool(attributes.reversible)),
             ("sensitivity".to_owned(), text(confidentiality(attributes.sensitivity))),
         ]);
         let entity = Entity::new(id.clone(), attributes, HashSet::new()).map_err(unaskable)?;
-        Ok((id, entity))
+        Ok((id, vec![entity]))
     }
 }
 

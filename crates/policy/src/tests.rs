@@ -36,6 +36,7 @@ fn session() -> Session {
         opened_at: Timestamp::from_micros(0),
         expires_at: Timestamp::from_micros(0).after(Duration::from_secs(60)),
         evidence: None,
+        observed: false,
     }
 }
 
@@ -183,6 +184,60 @@ fn locks_and_ends_come_before_policies() {
     assert_eq!(decided_with(&policies, &attempt, &[other], early).word(), "permit");
     let late = session().expires_at;
     assert_eq!(code(&decided_with(&policies, &attempt, &[], late)), Some(ReasonCode::SessionEnded));
+}
+
+/// Decided for a session that is observed, below one that is or is not.
+fn decided_observed(policies: &PolicySet, action: &Action, above: bool) -> Decision {
+    let root = Session { id: SessionId::from_uuid(Uuid::from_u128(6)), observed: above, ..session() };
+    let acting = Session { parent: Some(root.id), depth: 1, observed: true, ..session() };
+    let catalogue = catalogue();
+    let chain = Chain::new(vec![&root, &acting]).unwrap();
+    let resource = action.resource.listed().and_then(|name| catalogue.by_name(name)).map(AsRef::as_ref);
+    let now = Timestamp::from_micros(1);
+    decide(action, &Context::new(now, &chain, policies).with_resource(resource))
+}
+
+fn unlisted(operation: &str, effects: Effects) -> Action {
+    let resource = ResourceRef::Unlisted { address: "https://a.example".into() };
+    Action { resource, ..action("forge", operation, effects) }
+}
+
+#[test]
+fn an_observed_session_reads_what_is_not_listed() {
+    for name in ["default", "strict"] {
+        let policies = set(&[preset(name).unwrap()]);
+        let get = unlisted("http.get", Effects::READ);
+        let Decision::Permit(permit) = decided_observed(&policies, &get, true) else { panic!("{name}") };
+        assert_eq!(permit.policies, [format!("{name}.observed")]);
+        let below = decided_observed(&policies, &get, false);
+        assert_eq!(code(&below), Some(ReasonCode::Unlisted), "{name}: below one that is not observed");
+        assert_eq!(code(&decided(&policies, &get)), Some(ReasonCode::Unlisted), "{name}");
+    }
+    let none = decided_observed(&set(&[]), &unlisted("http.get", Effects::READ), true);
+    assert_eq!(code(&none), Some(ReasonCode::NotPermitted));
+}
+
+#[test]
+fn an_observed_session_only_reads_whatever_the_policies_say() {
+    let everything = "permit (principal, action, resource);";
+    for policies in [set(&[everything]), set(&[preset("default").unwrap(), everything])] {
+        for effect in EffectClass::ALL.into_iter().filter(|effect| *effect != EffectClass::Read) {
+            for with in [effect.into(), Effects::READ.union(effect.into())] {
+                for attempt in [unlisted("http.post", with), action("forge", "http.post", with)] {
+                    for above in [true, false] {
+                        let decision = decided_observed(&policies, &attempt, above);
+                        let refused = [Some(ReasonCode::Observed), Some(ReasonCode::Unlisted)];
+                        assert_eq!(decision.word(), "refuse", "{attempt:?}");
+                        assert!(refused.contains(&code(&decision)), "{decision:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            decided_observed(&policies, &action("forge", "git.fetch", Effects::READ), true).word(),
+            "permit"
+        );
+    }
 }
 
 #[test]

@@ -13,12 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bailiwick_core::{Claimed, Digest, Timestamp};
+use bailiwick_core::{Claimed, Digest, SessionId, Timestamp};
 use bailiwick_ledger::{Entry, Event, Stored, Writer, tree::leaf_hash};
 use bailiwick_store::{
-    Answered, Evidence, Growth, LedgerIndex, LogFilter, Reference, StoreError, answer_word, explain, row,
+    Answered, Evidence, Growth, LedgerIndex, LogFilter, Reference, StoreError, answer_word, attempted,
+    explain, row,
 };
-use bailiwick_wire::{Explanation, LogRow};
+use bailiwick_wire::{Attempted, Explanation, LogRow};
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use tokio::sync::watch;
 
@@ -232,6 +233,23 @@ impl LedgerIndex for SqliteIndex {
             rows.reverse();
         }
         Ok(rows)
+    }
+
+    fn attempts(&self, session: SessionId, from: u64, limit: usize) -> Result<Vec<Attempted>, StoreError> {
+        self.catch_up()?;
+        let found: rusqlite::Result<Vec<Found>> = {
+            let sql = "SELECT record, outcome_record FROM attempt WHERE session = ?1 AND record >= ?2 \
+                       ORDER BY record LIMIT ?3";
+            let (from, limit) = [from, limit as u64].map(|n| i64::try_from(n).unwrap_or(i64::MAX)).into();
+            let read =
+                |row: &Row<'_>| Ok(Found { record: row.get(0)?, outcome: row.get(1)?, approval: None });
+            let connection = self.reading();
+            connection.prepare_cached(sql).and_then(|mut statement| {
+                statement.query_map(params![session.to_string(), from, limit], read)?.collect()
+            })
+        };
+        let found = found.map_err(|error| self.error(&error))?;
+        found.into_iter().map(|found| self.evidence(found).map(attempted)).collect()
     }
 
     fn explain(&self, reference: &str) -> Result<Option<Explanation>, StoreError> {

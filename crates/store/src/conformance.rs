@@ -41,6 +41,7 @@ fn session(n: u128, parent: Option<u128>) -> Result<Session, Box<dyn Error>> {
         opened_at: moment(i64::try_from(n % 1000)?),
         expires_at: moment(0).after(Duration::from_secs(3600)),
         evidence: None,
+        observed: false,
     })
 }
 
@@ -245,7 +246,21 @@ pub fn index(index: &dyn LedgerIndex, writer: &Writer) -> Outcomes {
     assert_eq!(indexes(&index.log(&of_session, None, 10)?), [0, 3]);
     let refused = LogFilter { decision: Some("refuse".to_owned()), ..all };
     assert_eq!(indexes(&index.log(&refused, None, 10)?), [1]);
+    attempts(index, &acts)?;
     explanations(index, &acts)
+}
+
+fn attempts(index: &dyn LedgerIndex, acts: &[u128; 3]) -> Outcomes {
+    let of = |session: u128, from, limit| index.attempts(id(session), from, limit);
+    let all = of(50, 0, 10)?;
+    let indexes: Vec<_> = all.iter().map(|attempt| (attempt.index, attempt.act)).collect();
+    assert_eq!(indexes, [(0, id(acts[0])), (3, id(acts[2]))]);
+    assert_eq!((all[0].outcome.as_deref(), all[1].outcome.as_deref()), (Some("ok"), None));
+    assert_eq!(all[0].arguments, Some([("method".to_owned(), "GET".into())].into()));
+    assert_eq!((of(50, 0, 1)?, of(50, 1, 10)?), (all[..1].to_vec(), all[1..].to_vec()));
+    assert_eq!(of(51, 0, 10)?[0].decision, refuse());
+    assert_eq!(of(99, 0, 10)?, []);
+    Ok(())
 }
 
 fn explanations(index: &dyn LedgerIndex, acts: &[u128; 3]) -> Outcomes {

@@ -74,7 +74,8 @@ fn agent(attempt: &Attempt, session: SessionId) -> String {
         .process
         .as_ref()
         .map_or_else(String::new, |process| format!(", through {} (pid {})", process.short(), process.pid));
-    format!("{} in session {session}{}{process}", attempt.agent, path(attempt))
+    let observed = if attempt.observed { " (observed: reads only, no credentials)" } else { "" };
+    format!("{} in session {session}{observed}{}{process}", attempt.agent, path(attempt))
 }
 
 /// Through whose hands the authority came.

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use bailiwick_core::SessionId;
-use bailiwick_wire::{Explanation, LogRow};
+use bailiwick_wire::{Attempted, Explanation, LogRow};
 
 use crate::StoreError;
 
@@ -33,6 +33,13 @@ pub trait LedgerIndex: std::fmt::Debug + Send + Sync {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(u64, LogRow)>, StoreError>;
+
+    /// The attempts of one session with all that was parsed of them, in the order of the ledger: the first `limit` from the index
+    /// `from` on.
+    ///
+    /// # Errors
+    /// As [`LedgerIndex::log`].
+    fn attempts(&self, session: SessionId, from: u64, limit: usize) -> Result<Vec<Attempted>, StoreError>;
 
     /// The five answers for one action: by its id, a unique beginning or its last four or more characters, or `-` for the latest.
     ///

@@ -17,5 +17,5 @@ pub use error::StoreError;
 pub use explain::{Answered, Evidence, explain};
 pub use index::{Growth, LedgerIndex, LogFilter};
 pub use reference::Reference;
-pub use row::{answer_word, approval_word, row};
+pub use row::{answer_word, approval_word, attempted, row};
 pub use state::{Ended, SealedChange, SealedRow, StateStore, StoredSession};

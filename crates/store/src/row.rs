@@ -2,7 +2,9 @@
 
 use bailiwick_core::{Answer, Approval, SessionId, Timestamp};
 use bailiwick_ledger::{ApprovalFact, Attempt};
-use bailiwick_wire::LogRow;
+use bailiwick_wire::{Attempted, LogRow};
+
+use crate::Evidence;
 
 /// The row of an attempt of `session` at `at`, not knowing yet what became of it.
 pub fn row(session: SessionId, at: Timestamp, attempt: &Attempt) -> LogRow {
@@ -20,6 +22,27 @@ pub fn row(session: SessionId, at: Timestamp, attempt: &Attempt) -> LogRow {
         reason: attempt.decision.reason().map(|reason| reason.detail.clone()),
         approval: approval_word(&attempt.approval),
         outcome: None,
+        count: attempt.count,
+    }
+}
+
+/// An attempt with all that was parsed of it, and how it ended.
+pub fn attempted(evidence: Evidence) -> Attempted {
+    let Evidence { index, session, attempt, outcome, .. } = evidence;
+    let outcome = outcome.map(|(_, outcome)| outcome);
+    Attempted {
+        index,
+        act: attempt.act,
+        session,
+        observed: attempt.observed,
+        resource: attempt.resource,
+        operation: attempt.operation,
+        effects: attempt.effects,
+        target: attempt.target,
+        arguments: attempt.arguments,
+        decision: attempt.decision,
+        outcome: outcome.as_ref().map(|outcome| outcome.status.word().to_owned()),
+        error: outcome.and_then(|outcome| outcome.error),
         count: attempt.count,
     }
 }

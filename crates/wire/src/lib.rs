@@ -2,8 +2,8 @@
 //! at all. Nothing here does anything.
 
 use bailiwick_core::{
-    ActionId, Answer, Approval, ApprovalId, Claimed, Digest, Grant, Lock, LockTarget, Name, Scope, Session,
-    SessionEnd, SessionId, Timestamp,
+    ActionId, Answer, Approval, ApprovalId, Arguments, Claimed, Decision, Digest, Effects, Grant, Lock,
+    LockTarget, Name, Operation, ResourceRef, Scope, Session, SessionEnd, SessionId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -277,6 +277,41 @@ pub struct LogRow {
     /// `ok`, `failed`, `cut`, `withdrawn`, `unknown`, absent while it is under way or where nothing was to happen.
     pub outcome: Option<String>,
     /// How many identical attempts the row stands for.
+    pub count: u32,
+}
+
+/// An attempt with all that was parsed of it: `GET /v1/sessions/ID/attempts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Attempted {
+    /// Its index in the ledger.
+    pub index: u64,
+    /// The action.
+    pub act: ActionId,
+    /// Under whose authority.
+    pub session: SessionId,
+    /// Whether that session is observed.
+    #[serde(default)]
+    pub observed: bool,
+    /// On what.
+    pub resource: ResourceRef,
+    /// Doing what.
+    pub operation: Operation,
+    /// With which effects.
+    pub effects: Effects,
+    /// To what in it, cut to a length that fits a record.
+    pub target: String,
+    /// The arguments, cut to a length that fits a record; absent where they are too much altogether.
+    #[serde(default)]
+    pub arguments: Option<Arguments>,
+    /// What was decided, and why.
+    pub decision: Decision,
+    /// How it ended, as in the log.
+    #[serde(default)]
+    pub outcome: Option<String>,
+    /// What went wrong, in our own words.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// How many identical attempts it stands for.
     pub count: u32,
 }
 

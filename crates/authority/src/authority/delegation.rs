@@ -76,6 +76,7 @@ impl Authority {
 
     /// Whether what is asked for could be had below `parent`.
     fn within(&self, request: &OpenRequest, parent: &LiveSession, child: &Session) -> Result<(), Reason> {
+        as_observed_as(parent, child)?;
         let limits = self.settings().delegation;
         if child.depth > limits.depth {
             let detail = format!(
@@ -117,6 +118,17 @@ impl Authority {
         );
         Err(Reason::new(ReasonCode::GrantExceeded, detail).with_fix(fix))
     }
+}
+
+/// Observation is not narrower than authority, nor is authority narrower than observation: both are asked for by the person, or neither.
+fn as_observed_as(parent: &LiveSession, child: &Session) -> Result<(), Reason> {
+    let (detail, fix) = match (parent.is_observed(), child.observed) {
+        (true, false) => ("is observed, and what it hands on must be", "say `--observe` here as well"),
+        (false, true) => ("is not observed, and cannot hand that on", "start it without `--parent`"),
+        (true, true) | (false, false) => return Ok(()),
+    };
+    let detail = format!("session {} {detail}", parent.id());
+    Err(Reason::new(ReasonCode::GrantExceeded, detail).with_fix(fix))
 }
 
 /// Names the session above, nearest the root, that cannot give what `child` asks for.

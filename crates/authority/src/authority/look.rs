@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use bailiwick_core::{Chain, Problem, SessionId};
 use bailiwick_store::LogFilter;
-use bailiwick_wire::{Above, Explanation, Health, LogRow, SessionView, Tally};
+use bailiwick_wire::{Above, Attempted, Explanation, Health, LogRow, SessionView, Tally};
 
 use super::{Authority, not_found, store_problem};
 use crate::LiveSession;
@@ -98,6 +98,21 @@ impl Authority {
         limit: usize,
     ) -> Result<Vec<(u64, LogRow)>, Problem> {
         self.index.log(filter, after, limit).map_err(|error| store_problem(&error))
+    }
+
+    /// The attempts of the session `reference`, live or ended, with all that was parsed of them: the first `limit` from the index `from`
+    /// on.
+    ///
+    /// # Errors
+    /// If there is no such session, or the index cannot be read.
+    pub async fn attempts(
+        &self,
+        reference: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Attempted>, Problem> {
+        let session = self.session_id(reference)?;
+        self.index.attempts(session, from, limit).map_err(|error| store_problem(&error))
     }
 
     /// Completes when something has been put on record since the call.

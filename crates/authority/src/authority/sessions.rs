@@ -42,6 +42,8 @@ pub struct OpenRequest {
     pub parent: Option<SessionId>,
     /// What it may do; `None` for everything that stands above it.
     pub grant: Option<Grant>,
+    /// Whether it is there to find out what its agent needs.
+    pub observed: bool,
 }
 
 impl Authority {
@@ -257,6 +259,7 @@ impl Authority {
             opened_at: now,
             expires_at: ends.map_or(now.after(ttl), |ends| ends.min(now.after(ttl))),
             evidence: None,
+            observed: request.observed,
         }
     }
 

@@ -174,6 +174,7 @@ fn session(clock: &Clock) -> Session {
         opened_at: clock.now(),
         expires_at: clock.now().after(Duration::from_secs(3600)),
         evidence: None,
+        observed: false,
     }
 }
 

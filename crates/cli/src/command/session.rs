@@ -67,13 +67,14 @@ fn place<'v>(
 fn line(view: &SessionView, depth: usize, deepest: usize) -> String {
     let SessionView { session, actions, .. } = view;
     format!(
-        "{:indent$}{}  {:<width$} {:>5} permitted {:>4} held {:>5} refused  {}",
+        "{:indent$}{}  {:<width$} {:>5} permitted {:>4} held {:>5} refused  {}{}",
         "",
         session.id,
         session.agent.as_str(),
         actions.permit,
         actions.hold,
         actions.refuse,
+        if session.observed { "OBSERVED  " } else { "" },
         session.task.statement,
         indent = depth * STEP,
         width = 12 + (deepest - depth) * STEP,
@@ -83,8 +84,13 @@ fn line(view: &SessionView, depth: usize, deepest: usize) -> String {
 fn describe(view: &SessionView) -> String {
     let SessionView { session, actions, ends_at, under_way, above, effective, .. } = view;
     let may = grant::lines(effective).join("\n           ");
+    let observed = if session.observed {
+        "observed   it reads at any host, without credentials, and changes nothing\n"
+    } else {
+        ""
+    };
     format!(
-        "session    {}\ninitiator  {}\n{}agent      {}\ntask       {}\nopened     {}\nends       {ends_at}\nmay        {may}\nactions    {} permitted, {} held, {} refused, {under_way} under way",
+        "session    {}\ninitiator  {}\n{}agent      {}\n{observed}task       {}\nopened     {}\nends       {ends_at}\nmay        {may}\nactions    {} permitted, {} held, {} refused, {under_way} under way",
         session.id,
         session.initiator,
         path(view, above),

@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// Furnishes the sandbox to be as its program's profile says, and returns the dummies that stand in it.
+/// Furnishes the sandbox to be as its program's profile says, and returns the dummies that stand in it. Nothing that could open anything
+/// is taken over, and nothing stands for it, where there is no daemon to use it or it is not to be used.
 pub(super) fn furnish(
     planned: &mut Planned,
     options: &Run,
@@ -27,7 +28,7 @@ pub(super) fn furnish(
     for (path, problem) in copies::copy(&planned.needs.copies, &environment.user_home, &planned.home) {
         output.say(format!("bailiwick: `~/{path}` is not copied: {problem}"));
     }
-    let standing = if options.offline {
+    let standing = if options.offline || options.observe {
         Standing::default()
     } else {
         let settling = Settling {

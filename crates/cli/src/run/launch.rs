@@ -109,6 +109,7 @@ impl Sitting<'_> {
                     terminal: self.carried.terminal,
                     parent,
                     grant,
+                    observed: self.options.observe,
                     resume: None,
                     dummies,
                     quiet: needs.quiet,
@@ -140,7 +141,9 @@ impl Sitting<'_> {
         if summary::is_read(self.carried.terminal) {
             let tier = evidence["tier"].as_str().unwrap_or_default();
             let opened = session.as_ref().map(|(_, opened)| (opened.session, now(), opened.expires_at));
-            self.output.say(summary::before(agent.as_str(), tier, opened));
+            self.output.say(summary::before(agent.as_str(), tier, opened, self.options.observe));
+        } else if self.options.observe {
+            self.output.say(format!("bailiwick: {}", summary::OBSERVED));
         }
         if !self.options.publish.is_empty() {
             published.serve(running.inward())?;
@@ -299,6 +302,7 @@ impl Sitting<'_> {
         let report = Report {
             session: id,
             parent,
+            observed: self.options.observe,
             evidence,
             actions,
             workspace: left,
@@ -328,6 +332,10 @@ impl Sitting<'_> {
                 "bailiwick: {} permitted, {} held, {} refused; see them with `bailiwick log --session {id}`",
                 actions.permit, actions.hold, actions.refuse
             ));
+        }
+        if let Some(id) = id.filter(|_| self.options.observe) {
+            let short = summary::short(id);
+            self.output.say(format!("bailiwick: what it needs: bailiwick policy suggest {short}"));
         }
         Ok(if order.is_some() { ENDED } else { exit.code() })
     }

@@ -57,7 +57,7 @@ pub(crate) fn plan(options: &Run, environment: &Environment, stdio: Stdio) -> Re
     let needs = &with_forge(needs.clone(), options, environment, &workdir)?;
     let own_name = || if needs.programs.is_empty() { named_after(program) } else { profile.clone() };
     let agent = options.agent.clone().unwrap_or_else(own_name);
-    let home = private_home(environment, &agent, &workdir, options.fresh_home)?;
+    let home = private_home(environment, &agent, &workdir, options)?;
     let path = environment.variable("PATH").map(OsString::as_os_str);
     let tools = tools(&environment.user_home, path, std::slice::from_ref(&environment.home));
     let writable = workspace::writable(&options.writable, environment, &workdir)?;
@@ -192,17 +192,19 @@ fn named_after(program: Option<&OsStr>) -> Name {
     plain.parse().or_else(|_| "program".parse()).unwrap_or_else(|_| unreachable!("`program` is a name"))
 }
 
-/// The home directory kept for this agent in this workspace.
+/// The home directory kept for this agent in this workspace. An observed run has one of its own, new each time: nothing of an earlier run is
+/// in its reach.
 fn private_home(
     environment: &Environment,
     agent: &Name,
     workdir: &Path,
-    fresh: bool,
+    options: &Run,
 ) -> Result<PathBuf, Failure> {
     let digest = Digest::of(workdir.as_os_str().as_encoded_bytes()).to_string();
     let key = digest.trim_start_matches("sha256:").get(..16).unwrap_or_default().to_owned();
     let homes = environment.home.join("homes");
-    let home = homes.join(format!("{agent}-{key}"));
+    let (kind, fresh) = if options.observe { ("-observed", true) } else { ("", options.fresh_home) };
+    let home = homes.join(format!("{agent}-{key}{kind}"));
     let failed = |source| Failure::home(OURS, &HomeError::Io { path: home.clone(), source });
     if fresh && home.exists() {
         fs::remove_dir_all(&home).map_err(failed)?;

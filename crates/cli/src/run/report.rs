@@ -19,6 +19,9 @@ pub(crate) struct Report {
     /// The session that delegated it, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parent: Option<SessionId>,
+    /// Whether it was there to find out what the agent needs: reads only, without credentials, at any host.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) observed: bool,
     /// What was proved about the sandbox before the agent ran.
     pub(crate) evidence: serde_json::Value,
     /// Actions permitted, held, refused.
@@ -88,6 +91,7 @@ mod tests {
         let written = Report {
             session: None,
             parent: None,
+            observed: false,
             evidence: serde_json::Value::Null,
             actions: Tally::default(),
             workspace: HandOff::default(),

@@ -23,14 +23,24 @@ pub(crate) fn short(session: SessionId) -> String {
     id.get(id.len().saturating_sub(4)..).unwrap_or_default().to_owned()
 }
 
-/// The line before: which session, whose, how enforced, how long, how to stop it.
-pub(crate) fn before(agent: &str, tier: &str, session: Option<(SessionId, Timestamp, Timestamp)>) -> String {
+/// What a person must know who runs something observed.
+pub(crate) const OBSERVED: &str =
+    "OBSERVED: it reads at any host, without credentials, and can carry out what it finds here";
+
+/// The line before: which session, whose, how enforced, how long, how to stop it, and whether it is observed.
+pub(crate) fn before(
+    agent: &str,
+    tier: &str,
+    session: Option<(SessionId, Timestamp, Timestamp)>,
+    observed: bool,
+) -> String {
     match session {
         None => format!("bailiwick: {agent} runs without network, tier {tier}"),
         Some((session, now, ends)) => {
             let (short, left) = (short(session), left(ends.since(now)));
+            let observed = if observed { format!("; {OBSERVED}") } else { String::new() };
             format!(
-                "bailiwick: session {short}, agent {agent}, tier {tier}, {left}; `bailiwick stop {short}` ends it"
+                "bailiwick: session {short}, agent {agent}, tier {tier}, {left}; `bailiwick stop {short}` ends it{observed}"
             )
         }
     }
@@ -161,14 +171,16 @@ mod tests {
     fn the_line_before_says_how_to_stop_it() {
         let session = row("x", 1).session;
         let now = Timestamp::from_micros(0);
-        let told = before("codex", "T2", Some((session, now, now.after(Duration::from_secs(43_199)))));
+        let told = before("codex", "T2", Some((session, now, now.after(Duration::from_secs(43_199)))), false);
         assert_eq!(
             told,
             "bailiwick: session 6sqs, agent codex, tier T2, at most 12h; `bailiwick stop 6sqs` ends it"
         );
         assert!(
-            before("x", "T2", Some((session, now, now.after(Duration::from_secs(90)))))
+            before("x", "T2", Some((session, now, now.after(Duration::from_secs(90)))), false)
                 .contains("at most 1m30s")
         );
+        let observed = before("x", "T2", Some((session, now, now.after(Duration::from_secs(90)))), true);
+        assert!(observed.ends_with(OBSERVED), "{observed}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_authority::{Attempt, Denied};
+use bailiwick_authority::{Attempt, Denied, Found};
 use bailiwick_broker::{Brought, Treatment};
 use bailiwick_catalogue::{Resource, RouteMatch, Scheme, Stream};
 use bailiwick_core::{
@@ -75,26 +75,28 @@ async fn answer(
     if hook::is_here(&canonical) {
         return Ok(hook::answer(wire, &canonical, body).await);
     }
-    let catalogue = wire.plane.gate().catalogue();
-    let Some(resource) = catalogue.lookup(canonical.scheme, &canonical.host, canonical.port).cloned() else {
+    let Some(Found { resource, reference }) = wire.find(&canonical) else {
         return match wire.plane.hush(&canonical.host) {
             Some(folded) => Err(wire.turn_away(&canonical, folded).await),
             None => Ok(respond::hushed()),
         };
     };
     let given = canonical.head().map_err(|malformed| malformed.reason());
-    let given = given.and_then(|head| wire.plane.dummies().check_head(&head, Some(&resource.name)));
+    let given = given.and_then(|head| wire.plane.dummies().check_head(&head, reference.listed()));
     let canonical = match given.and_then(|()| own_authentication(&canonical, &resource)) {
         Ok(canonical) => canonical,
-        Err(reason) => return Err(wire.refuse(wire.plain(&canonical, Some(&resource)), reason).await),
+        Err(reason) => {
+            let reason = wire.of_observed(reason);
+            return Err(wire.refuse(wire.plain(&canonical, reference), reason).await);
+        }
     };
     let meaning = canonical.view(|view| resource.route(view)).map_err(|refusal| refusal.reason());
     let mut meaning = match meaning.and_then(|meaning| supported(&meaning, &resource).map(|()| meaning)) {
         Ok(meaning) => meaning,
-        Err(reason) => return Err(wire.refuse(wire.plain(&canonical, Some(&resource)), reason).await),
+        Err(reason) => return Err(wire.refuse(wire.plain(&canonical, reference), reason).await),
     };
     let prepared = prepare(wire, &canonical, &resource, &mut meaning, body).await;
-    let attempt = wire.attempt(&resource, &meaning);
+    let attempt = wire.attempt(reference, &meaning);
     let checked = prepared.and_then(|(prepared, digest)| {
         wire.plane.dummies().check_body(&prepared.read, &resource.name).map(|()| (prepared, digest))
     });
@@ -162,13 +164,30 @@ pub(super) fn supported(meaning: &RouteMatch, resource: &Resource) -> Result<(),
 }
 
 impl Wire {
+    /// What the session finds where the request is addressed to. The hosts that its program tells about itself stay refused.
+    fn find(&self, canonical: &Canonical) -> Option<Found> {
+        let (plane, host) = (&self.plane, canonical.host.as_str());
+        let found =
+            plane.gate().find(plane.session(), canonical.scheme, host, canonical.port, &canonical.address());
+        found.filter(|found| found.reference.listed().is_some() || !plane.is_quiet(host))
+    }
+
+    /// Where nothing is opened for the session, no file of resources can change that.
+    fn of_observed(&self, reason: Reason) -> Reason {
+        if reason.code == ReasonCode::CredentialBrought && self.plane.session().is_observed() {
+            reason.with_fix("send it without: an observed session uses no credential")
+        } else {
+            reason
+        }
+    }
+
     pub(crate) async fn refuse(&self, attempt: Attempt, why: Reason) -> Denied {
         self.plane.gate().refuse(self.plane.session(), attempt, why).await
     }
 
     /// Asks the gate about something that the catalogue does not know: it says why not, and what would change that.
     async fn turn_away(&self, canonical: &Canonical, folded: u64) -> Denied {
-        let mut attempt = self.plain(canonical, None);
+        let mut attempt = self.plain(canonical, ResourceRef::Unlisted { address: canonical.address() });
         let given = canonical.head().map_err(|malformed| malformed.reason());
         if let Err(reason) = given.and_then(|head| self.plane.dummies().check_head(&head, None)) {
             return self.refuse(attempt, reason).await;
@@ -189,7 +208,7 @@ impl Wire {
     }
 
     /// What a request means by its method alone.
-    fn plain(&self, canonical: &Canonical, resource: Option<&Resource>) -> Attempt {
+    fn plain(&self, canonical: &Canonical, resource: ResourceRef) -> Attempt {
         let (operation, effects) = by_method(&canonical.method);
         let mut arguments = Arguments::new();
         arguments.insert("method".to_owned(), canonical.method.as_str().into());
@@ -197,10 +216,7 @@ impl Wire {
         arguments.insert("path".to_owned(), canonical.target.path.as_str().into());
         Attempt {
             process: Some(self.process.clone()),
-            resource: match resource {
-                Some(resource) => ResourceRef::Listed { name: resource.name.clone() },
-                None => ResourceRef::Unlisted { address: canonical.address() },
-            },
+            resource,
             operation,
             effects,
             target: canonical.target.path.clone(),
@@ -209,10 +225,10 @@ impl Wire {
         }
     }
 
-    fn attempt(&self, resource: &Resource, meaning: &RouteMatch) -> Attempt {
+    fn attempt(&self, resource: ResourceRef, meaning: &RouteMatch) -> Attempt {
         Attempt {
             process: Some(self.process.clone()),
-            resource: ResourceRef::Listed { name: resource.name.clone() },
+            resource,
             operation: meaning.operation.clone(),
             effects: meaning.effects,
             target: meaning.target.clone(),

@@ -61,6 +61,9 @@ pub struct Attempt {
     pub labels: Labels,
     /// Until when the permission holds: the earliest end on the path of sessions.
     pub expires_at: Timestamp,
+    /// Whether the session is observed: it only reads, without credentials, and also what is not listed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
     /// The policy set that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<Digest>,
@@ -157,6 +160,7 @@ impl Attempt {
             body: action.body,
             labels: chain.labels(),
             expires_at: chain.expires_at(),
+            observed: chain.is_observed(),
             policy_version: context.policy_version,
             credential: context.credential,
             approval: ApprovalFact { required, ..context.approval },

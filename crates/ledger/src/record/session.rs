@@ -35,6 +35,9 @@ pub struct SessionOpened {
     pub depth: u16,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
+    /// Whether it only reads, without credentials, and also what is not listed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
 }
 
 impl From<&Session> for SessionOpened {
@@ -51,6 +54,7 @@ impl From<&Session> for SessionOpened {
             labels: session.labels.clone(),
             depth: session.depth,
             expires_at: session.expires_at,
+            observed: session.observed,
         }
     }
 }

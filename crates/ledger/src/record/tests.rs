@@ -30,6 +30,7 @@ pub(crate) fn session(n: u128) -> Session {
         opened_at: moment(),
         expires_at: moment().after(Duration::from_secs(3600)),
         evidence: None,
+        observed: false,
     }
 }
 
