@@ -29,5 +29,5 @@ pub use plane::{Answer, DataPlane, Dummy, Listeners, SessionPlane, Surroundings,
 pub use settings::{
     ApprovalSettings, PolicySettings, QuotaSettings, SessionSettings, Settings, SettingsError,
 };
-pub use snapshot::{LoadError, Snapshot};
+pub use snapshot::{Additions, LoadError, Snapshot};
 pub use vault_rows::VaultRows;

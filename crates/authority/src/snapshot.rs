@@ -30,6 +30,15 @@ pub struct Snapshot {
     version: Digest,
 }
 
+/// Files that are looked at as if they were in the home.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Additions {
+    /// Definitions, each with the name of its resource.
+    pub resources: Vec<(Name, String)>,
+    /// Policies, each with the name of its file.
+    pub policies: Vec<(String, String)>,
+}
+
 /// Why a set of files was not taken: one sentence a mistake, each naming its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
@@ -41,9 +50,22 @@ impl Snapshot {
     /// # Errors
     /// Every mistake in every file.
     pub fn load(home: &Path, settings: &Settings) -> Result<Self, LoadError> {
-        let resources = load_resources(home)?;
+        Self::load_with(home, settings, Additions::default())
+    }
+
+    /// The same, as if what `more` says lay there as well.
+    ///
+    /// # Errors
+    /// As [`Snapshot::load`].
+    pub fn load_with(home: &Path, settings: &Settings, more: Additions) -> Result<Self, LoadError> {
+        let mut resources = load_resources(home)?;
+        for (name, text) in more.resources {
+            let file = format!("resources/{name}.toml");
+            let resource = Definition::load(name, &file, &text);
+            resources.push(resource.map_err(|error| LoadError(vec![error.to_string()]))?);
+        }
         let catalogue = Catalogue::new(resources).map_err(|error| LoadError(vec![error.to_string()]))?;
-        let policies = load_policies(home, settings, &catalogue)?;
+        let policies = load_policies(home, settings, &catalogue, more.policies)?;
         let observe = settings.observe.clone();
         let mut set = format!("{}\n{}", catalogue.digest(), policies.version());
         if observe != ObserveSettings::default() {
@@ -77,7 +99,12 @@ fn load_resource(path: &Path, text: &str) -> Result<Resource, String> {
     Definition::load(name, &path.display().to_string(), text).map_err(|error| error.to_string())
 }
 
-fn load_policies(home: &Path, settings: &Settings, catalogue: &Catalogue) -> Result<PolicySet, LoadError> {
+fn load_policies(
+    home: &Path,
+    settings: &Settings,
+    catalogue: &Catalogue,
+    more: Vec<(String, String)>,
+) -> Result<PolicySet, LoadError> {
     let mut files = Vec::new();
     match settings.policy.preset.as_str() {
         "none" => {}
@@ -92,6 +119,7 @@ fn load_policies(home: &Path, settings: &Settings, catalogue: &Catalogue) -> Res
     }
     let own = read_all(&home.join("policies"), "cedar")?;
     files.extend(own.into_iter().map(|(path, text)| (path.display().to_string(), text)));
+    files.extend(more);
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     PolicySet::parse(&files, catalogue.operations())
         .map_err(|problems| LoadError(problems.iter().map(ToString::to_string).collect()))

@@ -359,6 +359,16 @@ pub(crate) enum Policy {
     },
     /// List the policies in force, one a line.
     List,
+    /// Propose resources and policies that would permit what sessions wanted to read, with the cases that hold them to it. Nothing is
+    /// taken into force: what does more than read is commented out, and the rest is for you to look at.
+    Suggest {
+        /// The sessions, such as those of `run --observe`: ids, unique parts of them, or `-` for the latest, which is the default.
+        #[arg(value_name = "SESSION")]
+        sessions: Vec<String>,
+        /// Write the files into a directory, laid out like BAILIWICK_HOME. Never over a file that is there.
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
+    },
 }
 
 /// `log`.

@@ -9,6 +9,7 @@ mod environment;
 mod output;
 mod profile;
 mod run;
+mod suggest;
 
 use std::process::ExitCode;
 

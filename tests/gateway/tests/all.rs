@@ -24,6 +24,8 @@ mod http2;
 mod hunt;
 #[path = "all/names.rs"]
 mod names;
+#[path = "all/observed.rs"]
+mod observed;
 #[path = "all/operations.rs"]
 mod operations;
 #[path = "all/scrub.rs"]

@@ -13,7 +13,9 @@ use schemars::Schema;
 
 use crate::{
     args::Arguments,
-    command::{doctor::Doctor, ledger::Verified, operations, resource::Finding, version::Version},
+    command::{
+        doctor::Doctor, ledger::Verified, operations, resource::Finding, suggest::Suggested, version::Version,
+    },
     output::Failure,
     run::report::Report,
 };
@@ -58,6 +60,7 @@ fn schemas_by_name() -> Vec<(&'static str, Schema)> {
         ("quarantine", schemars::schema_for!(QuarantineContent)),
         ("resource", bailiwick_catalogue::schema()),
         ("resource-lint", schemars::schema_for!(Finding)),
+        ("policy-suggest", schemars::schema_for!(Suggested)),
         ("session", schemars::schema_for!(SessionView)),
         ("version", schemars::schema_for!(Version)),
     ]

@@ -16,6 +16,7 @@ mod resource;
 mod secret;
 mod session;
 mod stop;
+mod suggest;
 mod version;
 
 pub(crate) use approval::approve;

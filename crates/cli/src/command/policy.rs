@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use bailiwick_authority::{LoadError, Settings, Snapshot, create_home};
 use serde::Serialize;
 
+use super::suggest;
 use crate::{
     args::Policy,
     environment::Environment,
@@ -28,6 +29,10 @@ pub(crate) fn execute(
         Policy::Check => check(environment, output),
         Policy::List => list(environment, output),
         Policy::Test { files } => test(files, environment, output),
+        Policy::Suggest { sessions, write } => {
+            suggest::execute(sessions, write.as_deref(), environment, output)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -52,7 +57,7 @@ fn check(environment: &Environment, output: &Output) -> Result<ExitCode, Failure
     Ok(if checked.ok { ExitCode::SUCCESS } else { ExitCode::from(NO) })
 }
 
-fn load(environment: &Environment) -> Result<Snapshot, Failure> {
+pub(super) fn load(environment: &Environment) -> Result<Snapshot, Failure> {
     create_home(&environment.home).map_err(|error| Failure::home(USAGE, &error))?;
     read(environment)
         .map_err(|error| Failure::usage(error).fix("correct that, then `bailiwick policy check`"))

@@ -25,7 +25,9 @@ pub(super) fn furnish(
     environment: &Environment,
     output: &Output,
 ) -> Result<Vec<Dummy>, Failure> {
-    for (path, problem) in copies::copy(&planned.needs.copies, &environment.user_home, &planned.home) {
+    // Configuration of a person's can hold what an observed program must not find: it could carry it anywhere.
+    let copied: &[_] = if options.observe { &[] } else { &planned.needs.copies };
+    for (path, problem) in copies::copy(copied, &environment.user_home, &planned.home) {
         output.say(format!("bailiwick: `~/{path}` is not copied: {problem}"));
     }
     let standing = if options.offline || options.observe {

@@ -90,6 +90,10 @@ fn log_and_explain() {
     }
     let latest: Value = world.bailiwick().run(["explain", "-", "--json"]).ok().json();
     has(&latest, &["initiator", "agent", "resource", "permission", "approval"]);
+    let suggested: Value = world.bailiwick().run(["policy", "suggest", "-", "--json"]).ok().json();
+    has(&suggested, &["sessions", "attempts", "written", "cases", "files", "left"]);
+    let files = suggested["files"].as_array().unwrap();
+    assert!(files.iter().any(|file| file["file"] == "resources/unlisted-example.toml"), "{suggested:#}");
     let count = |arguments: &[&str]| {
         let arguments = [&["log", "--json"], arguments].concat();
         world.bailiwick().run(arguments).ok().ndjson::<Value>().len()

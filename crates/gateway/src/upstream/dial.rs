@@ -201,3 +201,42 @@ fn describe(problem: &CertificateError) -> &'static str {
         _ => "cannot be accepted",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bailiwick_catalogue::Definition;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::Resolved;
+
+    /// A zone that leads every name to one address.
+    struct Zone(IpAddr);
+
+    impl Resolve for Zone {
+        fn resolve<'a>(&'a self, _name: &'a str) -> Resolved<'a> {
+            Box::pin(async { Ok(vec![self.0]) })
+        }
+    }
+
+    async fn dialled(resource: &Resource, port: u16, leads_to: &str) -> Result<Dialled, DialError> {
+        let host: Host = "a.example.com".parse().unwrap();
+        let to = Destination::new(resource, Scheme::Http, host, port, true);
+        dial(&to, &Zone(leads_to.parse().unwrap()), &Arc::new(Trust::of_host()), Duration::from_secs(30))
+            .await
+    }
+
+    #[tokio::test]
+    async fn what_nobody_declared_is_not_followed_inside() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let private = "address = 'http://a.example.com'\nprivate = true\n";
+        let private = Definition::load("a".parse().unwrap(), "a", private).unwrap();
+        assert!(dialled(&private, port, "127.0.0.1").await.is_ok(), "the control arrives");
+        let undeclared = Resource::undeclared(Scheme::Http, "a.example.com", 80).unwrap();
+        for inside in ["127.0.0.1", "::1", "10.0.0.1", "169.254.169.254", "fd00:ec2::254", "0.0.0.0"] {
+            let refused = dialled(&undeclared, port, inside).await;
+            assert!(matches!(refused, Err(DialError::Guard(_))), "{inside}");
+        }
+    }
+}
