@@ -138,13 +138,8 @@ impl Sitting<'_> {
             let evidence = evidence.clone();
             launcher.measured(Measured { evidence }).map_err(|error| launch_failure(&error))?;
         }
-        if summary::is_read(self.carried.terminal) {
-            let tier = evidence["tier"].as_str().unwrap_or_default();
-            let opened = session.as_ref().map(|(_, opened)| (opened.session, now(), opened.expires_at));
-            self.output.say(summary::before(agent.as_str(), tier, opened, self.options.observe));
-        } else if self.options.observe {
-            self.output.say(format!("bailiwick: {}", summary::OBSERVED));
-        }
+        let tier = evidence["tier"].as_str().unwrap_or_default();
+        self.say_before(&agent, tier, session.as_ref().map(|(_, opened)| opened));
         if !self.options.publish.is_empty() {
             published.serve(running.inward())?;
         }
@@ -167,6 +162,16 @@ impl Sitting<'_> {
     fn furnish_hooks(&self, plan: &mut Plan, profile: &Name) {
         if !self.options.offline {
             hooks::install(plan, profile);
+        }
+    }
+
+    /// The line before the agent paints. That it is observed is said also where there is no terminal.
+    fn say_before(&self, agent: &Name, tier: &str, opened: Option<&Opened>) {
+        if summary::is_read(self.carried.terminal) {
+            let opened = opened.map(|opened| (opened.session, now(), opened.expires_at));
+            self.output.say(summary::before(agent.as_str(), tier, opened, self.options.observe));
+        } else if self.options.observe {
+            self.output.say(format!("bailiwick: {}", summary::OBSERVED));
         }
     }
 

@@ -197,16 +197,14 @@ impl Group {
     /// Puts `want` where it belongs, by what it means on `resource`.
     fn sort(&mut self, want: Want, resource: &Resource, left: &mut Vec<Left>) {
         if !want.asks_to_read() {
-            // What a body says is not on record: only an observed session has found out.
-            match (want.query.is_some(), want.effects.is_read()) {
-                (true, true) => self.reads.push(as_recorded(want)),
-                (true, false) => self.asks.push(want),
-                (false, _) if self.owned => {
-                    left.push(
-                        want.left("what it does is not on record: `bailiwick run --observe` finds out"),
-                    );
-                }
-                (false, _) => self.asks.push(want),
+            // What a body says is not on record: only an observed session has found out what it does.
+            let found_out = want.query.is_some();
+            if self.owned && !found_out {
+                left.push(want.left("what it does is not on record: `bailiwick run --observe` finds out"));
+            } else if found_out && want.effects.is_read() {
+                self.reads.push(as_recorded(want));
+            } else {
+                self.asks.push(want);
             }
             return;
         }

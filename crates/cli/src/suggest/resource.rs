@@ -108,6 +108,9 @@ fn written(path: &str, operation: &str, method: &str, route: &Route) -> String {
     }
     let query = match &route.query {
         Some(names) => {
+            if !names.is_empty() {
+                text.push_str("# What the parameters of `extra_query` say is not limited\n");
+            }
             let names: Vec<_> = names.iter().map(|name| words::toml(name)).collect();
             format!("extra_query = [{}]\n", names.join(", "))
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// One attempt of a session that is observed.
-fn attempted(number: u32, resource: Value, what: (&str, &str), path: &str, more: Value) -> Attempted {
+fn attempted(number: u32, resource: &Value, what: (&str, &str), path: &str, more: &Value) -> Attempted {
     let (operation, effect) = what;
     let method = operation.rsplit('.').next().unwrap_or_default().to_uppercase();
     let mut all = json!({
@@ -26,7 +26,7 @@ fn attempted(number: u32, resource: Value, what: (&str, &str), path: &str, more:
 }
 
 fn get(number: u32, address: &str, path: &str) -> Attempted {
-    attempted(number, unlisted(address), ("http.get", "read"), path, json!({}))
+    attempted(number, &unlisted(address), ("http.get", "read"), path, &json!({}))
 }
 
 fn unlisted(address: &str) -> Value {
@@ -95,97 +95,66 @@ fn in_order(proposal: &Proposal) -> usize {
     number
 }
 
+const DOCS: &str = "https://docs.example.com";
+
+/// With this query.
+fn asking(mut attempt: Attempted, query: &[&str]) -> Attempted {
+    let pairs = query.iter().map(|pair| (*pair).into()).collect();
+    attempt.arguments.as_mut().unwrap().insert("query".into(), bailiwick_core::Value::List(pairs));
+    attempt
+}
+
+/// Refused, with this code.
+fn turned_away(number: u32, code: &str, address: &str, what: (&str, &str)) -> Attempted {
+    let refused = refused(code, &format!("refused as {code}"));
+    attempted(number, &unlisted(address), what, "/x", &json!({ "decision": refused, "outcome": null }))
+}
+
+/// What a job tried beside its work.
+fn beside() -> Vec<Attempted> {
+    let of = |number, address: &str, what, path: &str, more: &Value| {
+        attempted(number, &unlisted(address), what, path, more)
+    };
+    let leads_inside = "`inside.example.com` leads to 10.0.0.1, which is a private address";
+    let failed = json!({ "outcome": "failed", "error": leads_inside });
+    let no = json!({ "decision": refused("unlisted", "no resource is declared"), "outcome": null });
+    let (read, resolve, connect) = (("http.get", "read"), ("net.resolve", "read"), ("net.connect", "send"));
+    vec![
+        turned_away(10, "credential_brought", DOCS, read),
+        get(11, "http://169.254.169.254", "/latest/meta-data/"),
+        of(12, "https://inside.example.com", read, "/", &failed),
+        of(13, "tcp://db.example.com:5432", connect, "db.example.com:5432", &no),
+        of(14, "dns://docs.example.com", resolve, "docs.example.com", &json!({})),
+        of(15, "dns://only.example.com", resolve, "only.example.com", &json!({})),
+        turned_away(18, "locked", "https://other.example.com", read),
+    ]
+}
+
+/// What it tried on a declared resource.
+fn on_forge() -> Vec<Attempted> {
+    let forge = json!({ "kind": "listed", "name": "forge" });
+    let refused = |code: &str| json!({ "decision": refused(code, "no policy permits it"), "outcome": null });
+    vec![
+        attempted(16, &forge, ("http.get", "read"), "/", &refused("not_permitted")),
+        attempted(17, &forge, ("http.delete", "destructive"), "/", &refused("observed")),
+    ]
+}
+
 /// A day's work of an ordinary job, and what it tried beside it.
 fn day() -> Vec<Attempted> {
-    let fetch = |number, owner: &str, repo: &str| {
-        let path = format!("/{owner}/{repo}/info/refs");
-        let mut attempt = get(number, "https://github.com", &path);
-        let arguments = attempt.arguments.as_mut().unwrap();
-        arguments.insert("query".into(), bailiwick_core::Value::List(vec!["service=git-upload-pack".into()]));
-        attempt
-    };
-    let docs = "https://docs.example.com";
-    let with_query = {
-        let mut attempt = get(6, docs, "/search");
-        let query = ["q=a b".into(), "page=2".into()].to_vec();
-        attempt.arguments.as_mut().unwrap().insert("query".into(), bailiwick_core::Value::List(query));
-        attempt
-    };
-    let code = |number, code: &str, address: &str, what| {
-        let detail = format!("refused as {code}");
-        attempted(
-            number,
-            unlisted(address),
-            what,
-            "/x",
-            json!({ "decision": refused(code, &detail), "outcome": null }),
-        )
-    };
-    vec![
+    let work = [
         get(1, "https://pypi.org", "/simple/requests/"),
         get(2, "https://files.pythonhosted.org", "/packages/requests-2.0.tar.gz"),
         get(3, "https://pypi.org", "/simple/requests/"),
-        fetch(4, "acme", "site"),
-        get(5, docs, "/v1/items/42"),
-        with_query,
-        get(7, docs, "/v1/items/7"),
-        code(8, "observed", docs, ("http.post", "write")),
-        code(9, "observed", "https://hooks.example.com", ("http.post", "write")),
-        code(10, "credential_brought", docs, ("http.get", "read")),
-        get(11, "http://169.254.169.254", "/latest/meta-data/"),
-        attempted(
-            12,
-            unlisted("https://inside.example.com"),
-            ("http.get", "read"),
-            "/",
-            json!({
-                "outcome": "failed", "error": "`inside.example.com` leads to 10.0.0.1, which is a private address"
-            }),
-        ),
-        attempted(
-            13,
-            unlisted("tcp://db.example.com:5432"),
-            ("net.connect", "send"),
-            "db.example.com:5432",
-            json!({
-                "decision": refused("unlisted", "no resource is declared"), "outcome": null
-            }),
-        ),
-        attempted(
-            14,
-            unlisted("dns://docs.example.com"),
-            ("net.resolve", "read"),
-            "docs.example.com",
-            json!({}),
-        ),
-        attempted(
-            15,
-            unlisted("dns://only.example.com"),
-            ("net.resolve", "read"),
-            "only.example.com",
-            json!({}),
-        ),
-        attempted(
-            16,
-            json!({ "kind": "listed", "name": "forge" }),
-            ("http.get", "read"),
-            "/",
-            json!({
-                "decision": refused("not_permitted", "no policy permits it"), "outcome": null
-            }),
-        ),
-        attempted(
-            17,
-            json!({ "kind": "listed", "name": "forge" }),
-            ("http.delete", "destructive"),
-            "/",
-            json!({
-                "decision": refused("observed", "an observed session only reads"), "outcome": null
-            }),
-        ),
-        code(18, "locked", "https://other.example.com", ("http.get", "read")),
+        asking(get(4, "https://github.com", "/acme/site/info/refs"), &["service=git-upload-pack"]),
+        get(5, DOCS, "/v1/items/42"),
+        asking(get(6, DOCS, "/search"), &["q=a b", "page=2"]),
+        get(7, DOCS, "/v1/items/7"),
+        turned_away(8, "observed", DOCS, ("http.post", "write")),
+        turned_away(9, "observed", "https://hooks.example.com", ("http.post", "write")),
         get(19, "https://xn--pyp-0na.example", "/simple/requests/"),
-    ]
+    ];
+    work.into_iter().chain(beside()).chain(on_forge()).collect()
 }
 
 #[test]
