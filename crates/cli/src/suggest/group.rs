@@ -173,6 +173,9 @@ fn elsewhere(
     left: &mut Vec<Left>,
 ) -> Option<Group> {
     let name = name(&place.host.replace('.', "-"), taken)?;
+    let (git, wants): (Vec<_>, Vec<_>) = wants.into_iter().partition(Want::speaks_git);
+    let because = format!("it is git: `bailiwick resource add {name} --address {place} --template git`");
+    left.extend(git.iter().map(|want| want.left(because.clone())));
     let Drawn { definition, drawn, undrawn } = resource::elsewhere(place, wants);
     let odd = "its path or query has characters that can be read in more than one way";
     left.extend(undrawn.iter().map(|want| want.left(odd)));

@@ -318,6 +318,15 @@ fn a_host_cannot_take_the_name_of_a_resource_that_policies_speak_of() {
 }
 
 #[test]
+fn git_is_not_told_apart_by_paths() {
+    let refs =
+        asking(get(1, "https://forge.example.net", "/acme/site/info/refs"), &["service=git-upload-pack"]);
+    let proposal = proposed(&[refs]);
+    assert!(proposal.files.is_empty(), "{proposal:#?}");
+    assert!(proposal.left[0].because.ends_with("--address https://forge.example.net --template git`"));
+}
+
+#[test]
 fn what_the_policies_in_force_refuse_is_left_out() {
     let attempts = [get(1, "https://a.example.com", "/x"), get(2, "https://a.example.com", "/y")];
     let catalogue = Catalogue::new(declared()).unwrap();

@@ -95,6 +95,14 @@ impl Want {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
 
+    /// Whether it is of git's smart protocol, which a template describes better than paths do.
+    pub(super) fn speaks_git(&self) -> bool {
+        let service = |pair: &String| pair.starts_with("service=git-");
+        self.path.ends_with("/git-upload-pack")
+            || self.path.ends_with("/git-receive-pack")
+            || (self.path.ends_with("/info/refs") && self.query.iter().flatten().any(service))
+    }
+
     fn key(&self) -> impl Ord + use<> {
         let arguments = match &self.on {
             On::Listed(_) => format!("{:?}", self.arguments),

@@ -18,7 +18,6 @@ fn names_and_ids_that_nothing_has() {
         (vec!["session", "show", "none"], "`none`", "bailiwick session list"),
         (vec!["session", "show", "-"], "no live session", "bailiwick session list"),
         (vec!["policy", "suggest", "none"], "`none`", "bailiwick session list"),
-        (vec!["policy", "suggest"], "no session", "bailiwick session list"),
         (vec!["log", "--session", "none"], "`none`", "bailiwick session list"),
         (vec!["log", "--session", "a/../b?c=d"], "a/../b", "bailiwick session list"),
         (vec!["explain", "act_none"], "`act_none`", "bailiwick log"),
