@@ -1,7 +1,7 @@
 //! How words of an agent's are written into files and shown to people.
 
 /// Characters of a text that are shown.
-const SHOWN: usize = 160;
+const SHOWN: usize = 240;
 
 /// Whether `text` is printable ASCII without spaces: what can be read on a screen in one way only.
 pub(super) fn is_plain(text: &str) -> bool {

@@ -196,6 +196,13 @@ impl Wire {
             let folded = i64::try_from(folded).unwrap_or(i64::MAX);
             attempt.arguments.insert("folded".to_owned(), folded.into());
         }
+        if self.plane.session().is_observed() {
+            let detail = format!(
+                "`{}` is not open to an observed session: it is no name of the Internet, or its program tells about itself there",
+                canonical.address()
+            );
+            return self.refuse(attempt, Reason::new(ReasonCode::Unlisted, detail)).await;
+        }
         match self.plane.gate().admit(self.plane.session(), attempt).await {
             Err(denied) => denied,
             Ok(mut admission) => {

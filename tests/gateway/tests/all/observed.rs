@@ -117,6 +117,10 @@ fn addresses_names_of_this_machine_and_impostors_stay_out_of_reach() {
     let told = run(&world, &["--observe"], &script).ok().stdout();
     assert_eq!(told, "200\n403\n403\n403\n400\n403\n403\n502\n");
     assert_eq!(paths(&outside), ["GET /control"]);
+    let log: Vec<Value> = world.bailiwick().run(["log", "--json"]).ok().ndjson();
+    let permitted = log.iter().filter(|row| row["operation"] == "http.get" && row["decision"] == "permit");
+    let permitted: Vec<_> = permitted.map(|row| row["resource"].as_str().unwrap()).collect();
+    assert_eq!(permitted, ["https://docs.unlisted.example", "https://impostor.unlisted.example"], "{log:#?}");
 }
 
 #[test]
