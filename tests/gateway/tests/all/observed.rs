@@ -30,11 +30,13 @@ fn run(world: &World, options: &[&str], script: &str) -> Finished {
     finish(command, b"", LIMIT)
 }
 
-/// Status codes of these curl commands, one a line.
+/// Status codes of these curl commands, one a line. HTTP/1.1: a body that is refused unread may end an HTTP/2 stream before its answer is read.
 fn codes(commands: &[String]) -> String {
     commands
         .iter()
-        .map(|arguments| format!("curl -sS -g -m 30 -o out -w '%{{http_code}}\\n' {arguments} || true\n"))
+        .map(|arguments| {
+            format!("curl -sS -g --http1.1 -m 30 -o out -w '%{{http_code}}\\n' {arguments} || true\n")
+        })
         .collect()
 }
 
