@@ -1,5 +1,6 @@
 //! The one function that decides.
 
+use bailiwick_catalogue::{Address, Template};
 use bailiwick_core::{
     Action, Decision, EffectClass, GrantShortfall, LockTarget, Permit, Reason, ReasonCode, Refusal,
     ResourceRef, SessionId,
@@ -132,7 +133,17 @@ fn unlisted(address: &str) -> Reason {
         ReasonCode::Unlisted,
         format!("`{address}` is not a resource of this machine's catalogue"),
     );
-    reason.with_fix(format!("bailiwick resource add {} --address {address}", suggested_name(address)))
+    reason.with_fix(declaring(address))
+}
+
+/// The command that declares what is at `address`: with the template that knows it, where one does.
+fn declaring(address: &str) -> String {
+    let known = address.parse::<Address>().ok();
+    let known = known.and_then(|known| Template::at(known.scheme, &known.host.to_string(), known.port));
+    match known {
+        Some((template, _)) => format!("bailiwick resource add {0} --template {0}", template.name),
+        None => format!("bailiwick resource add {} --address {address}", suggested_name(address)),
+    }
 }
 
 fn observed(action: &Action) -> Reason {

@@ -100,7 +100,7 @@ fn with_forge(
     environment: &Environment,
     workdir: &Path,
 ) -> Result<Profile, Failure> {
-    if options.offline {
+    if options.offline || options.observe {
         return Ok(needs);
     }
     let host = origin::host(workdir, &environment.home).map_err(|error| ours("workspace", error))?;
