@@ -320,6 +320,7 @@ fn request(open: &Open) -> OpenRequest {
     OpenRequest {
         statement: open.task.clone(),
         repositories: open.repositories.clone(),
+        pages: open.pages.clone(),
         agent: open.agent.clone(),
         profile: open.profile.clone(),
         argv: open.argv.clone(),

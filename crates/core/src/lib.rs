@@ -15,6 +15,7 @@ mod id;
 mod label;
 mod lock;
 mod operation;
+mod page;
 mod principal;
 mod problem;
 mod process;

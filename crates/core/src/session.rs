@@ -127,6 +127,17 @@ impl<'a> Chain<'a> {
         self.iter().all(|session| session.observed)
     }
 
+    /// Whether the task of *every* session on the path names this page, word for word.
+    pub fn names_page(&self, page: &str) -> bool {
+        self.iter().all(|session| session.task.pages.contains(page))
+    }
+
+    /// Whether the task of *every* session on the path names a page at this address, `https://host[:port]`.
+    pub fn names_page_at(&self, address: &str) -> bool {
+        let there = |page: &String| page.strip_prefix(address).is_some_and(|path| path.starts_with('/'));
+        self.iter().all(|session| session.task.pages.iter().any(there))
+    }
+
     /// The first of `locks` that stops any session on the path.
     pub fn stopped_by<'l>(&self, locks: impl IntoIterator<Item = &'l LockTarget>) -> Option<&'l LockTarget> {
         locks.into_iter().find(|lock| self.iter().any(|session| lock.stops(session)))

@@ -1,5 +1,7 @@
 //! A task: the declared purpose of some work.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Repositories, TaskId};
@@ -15,12 +17,20 @@ pub struct Task {
     /// What it is about, where that is known.
     #[serde(default)]
     pub repositories: Repositories,
+    /// Pages that the person named word for word ([`Task::pages_in`]): they may be read although they are not listed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pages: BTreeSet<String>,
 }
 
 impl Task {
     /// A task that is about nothing that could be named.
     pub fn new(id: TaskId, statement: impl Into<String>) -> Self {
-        Self { id, statement: statement.into(), repositories: Repositories::default() }
+        Self {
+            id,
+            statement: statement.into(),
+            repositories: Repositories::default(),
+            pages: BTreeSet::new(),
+        }
     }
 
     /// The digest of the statement, which stands for it wherever free text must not be stored.

@@ -1,6 +1,6 @@
 //! The frames, as types. Adding a field is compatible when it has a default; anything else raises [`PROTOCOL`].
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use bailiwick_core::{
     ApprovalId, Name, Problem, ProcessFacts, Repositories, SessionEnd, SessionId, Timestamp,
@@ -32,6 +32,9 @@ pub struct Open {
     /// What the work is about, besides what the task's words name.
     #[serde(default)]
     pub repositories: Repositories,
+    /// Pages that the person's own words name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pages: BTreeSet<String>,
     /// The command, cut to what fits a record.
     pub argv: Vec<String>,
     /// The workspace.

@@ -21,6 +21,7 @@ fn open() -> Open {
     Open {
         task: "t".into(),
         repositories: bailiwick_core::Repositories::default(),
+        pages: std::collections::BTreeSet::new(),
         agent: name.clone(),
         profile: name,
         argv: vec!["true".into()],

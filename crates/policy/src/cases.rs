@@ -128,6 +128,7 @@ fn session(case: &Case) -> Session {
                 names: Repositories::named_in(&case.task),
                 ..Repositories::default()
             },
+            pages: Task::pages_in(&case.task),
             ..Task::new(TaskId::from_uuid(id), &case.task)
         },
         grant: Grant::unrestricted(),

@@ -56,7 +56,7 @@ fn aim<'a>(action: &'a Action, context: &Context<'a>) -> Result<Aim<'a>, Reason>
             };
         }
         ResourceRef::Listed { name } => name,
-        ResourceRef::Unlisted { address } if context.chain.reads_unlisted() => {
+        ResourceRef::Unlisted { address } if context.chain.reads_unlisted() || stated(action, context) => {
             return Ok(Aim::Unlisted(address));
         }
         ResourceRef::Unlisted { address } => return Err(unlisted(address)),
@@ -66,6 +66,11 @@ fn aim<'a>(action: &'a Action, context: &Context<'a>) -> Result<Aim<'a>, Reason>
     }
     let resource = context.resource.filter(|resource| resource.name == *name);
     resource.map(Aim::Resource).ok_or_else(|| unlisted(name.as_str()))
+}
+
+/// Whether it reads a page that is not listed, and that the task names word for word.
+pub(crate) fn stated(action: &Action, context: &Context<'_>) -> bool {
+    action.page().is_some_and(|page| context.chain.names_page(&page))
 }
 
 fn by_policy(action: &Action, aim: Aim<'_>, context: &Context<'_>) -> Decision {

@@ -13,7 +13,7 @@ use cedar_policy::{
     RestrictedExpression,
 };
 
-use crate::Context;
+use crate::{Context, decide::stated};
 
 /// What an action is aimed at, once it is known.
 #[derive(Clone, Copy, Debug)]
@@ -206,6 +206,7 @@ fn circumstances(action: &Action, context: &Context<'_>, approved: bool) -> Resu
         ("labels".to_owned(), labels(&context.chain.labels())?),
         ("now".to_owned(), RestrictedExpression::new_long(context.now.as_micros() / 1_000_000)),
         ("program".to_owned(), text(program)),
+        ("stated".to_owned(), RestrictedExpression::new_bool(stated(action, context))),
         ("target".to_owned(), text(&action.target)),
     ])
     .map_err(unaskable)

@@ -202,6 +202,45 @@ fn unlisted(operation: &str, effects: Effects) -> Action {
     Action { resource, ..action("forge", operation, effects) }
 }
 
+/// Reading `path` of what is not listed, for a task in these words below one in those.
+fn decided_of_page(policies: &PolicySet, (method, path): (&str, &str), above: &str, words: &str) -> Decision {
+    let task = |words: &str| Task { pages: Task::pages_in(words), ..session().task };
+    let root = Session { id: SessionId::from_uuid(Uuid::from_u128(6)), task: task(above), ..session() };
+    let acting = Session { parent: Some(root.id), depth: 1, task: task(words), ..session() };
+    let effects = if method == "GET" { Effects::READ } else { Effects::WRITE };
+    let operation = format!("http.{}", method.to_ascii_lowercase());
+    let reference = ResourceRef::Unlisted { address: "https://docs.example".to_owned() };
+    let mut action = Action { resource: reference, ..action("forge", &operation, effects) };
+    action.arguments.insert("method".to_owned(), method.into());
+    action.arguments.insert("path".to_owned(), path.into());
+    let chain = Chain::new(vec![&root, &acting]).unwrap();
+    decide(&action, &Context::new(acting.opened_at, &chain, policies))
+}
+
+#[test]
+fn a_page_that_every_task_names_is_read_and_no_other() {
+    const NAMES: &str = "read https://docs.example/a/b.html.";
+    for name in ["default", "strict"] {
+        let policies = set(&[preset(name).unwrap()]);
+        let page = ("GET", "/a/b.html");
+        let Decision::Permit(permit) = decided_of_page(&policies, page, NAMES, NAMES) else {
+            panic!("{name}")
+        };
+        assert_eq!(permit.policies, [format!("{name}.stated")]);
+        for (page, above, words) in [
+            (page, NAMES, "read"),
+            (page, "read", NAMES),
+            (("GET", "/a/b.htm"), NAMES, NAMES),
+            (("GET", "/a/b.html."), NAMES, NAMES),
+            (("GET", "/a/b.html/secret"), NAMES, NAMES),
+            (("POST", "/a/b.html"), NAMES, NAMES),
+        ] {
+            let refused = decided_of_page(&policies, page, above, words);
+            assert_eq!(code(&refused), Some(ReasonCode::Unlisted), "{name} {page:?} {above} {words}");
+        }
+    }
+}
+
 #[test]
 fn an_observed_session_reads_what_is_not_listed() {
     for name in ["default", "strict"] {

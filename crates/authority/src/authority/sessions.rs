@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    collections::BTreeSet,
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -26,6 +27,8 @@ pub struct OpenRequest {
     pub statement: String,
     /// What it is about, besides what those words name.
     pub repositories: Repositories,
+    /// Pages that the person's own words name.
+    pub pages: BTreeSet<String>,
     /// Which agent.
     pub agent: Name,
     /// The profile chosen for the program.
@@ -252,6 +255,7 @@ impl Authority {
                 id: TaskId::from_uuid(clock.uuid()),
                 statement: request.statement.clone(),
                 repositories: repositories(request, above),
+                pages: request.pages.clone(),
             },
             grant: request.grant.clone().unwrap_or_else(Grant::unrestricted),
             labels: chain.as_ref().map_or(Labels::CLEAN, Chain::labels),

@@ -1,5 +1,5 @@
-//! What a session finds at an address: an entry of the catalogue as the session may use it, or what an observed one may look at although
-//! nobody declared it.
+//! What a session finds at an address: an entry of the catalogue as the session may use it, or what it may look at although nobody
+//! declared it: anything where it is observed, a page that its task names otherwise.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Gate {
             let reference = ResourceRef::Listed { name: resource.name.clone() };
             return Some(Found { resource: usable(session, resource), reference });
         }
-        if !session.is_observed() {
+        if !(session.is_observed() || session.chain().is_ok_and(|chain| chain.names_page_at(address))) {
             return None;
         }
         let mut resource = Resource::undeclared(scheme, host, port)?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bailiwick_client::Client;
-use bailiwick_core::{Name, Repositories, SessionEnd, SessionId, Timestamp};
+use bailiwick_core::{Name, Repositories, SessionEnd, SessionId, Task, Timestamp};
 use bailiwick_launch::{
     Exited, Handlers, Hold, LaunchError, Launcher, ListenerAddresses, Measured, Open, Opened,
     Stop as StopOrder,
@@ -93,6 +93,8 @@ impl Sitting<'_> {
                 let open = Open {
                     task,
                     repositories,
+                    // A command line or a file need not be the person's own words.
+                    pages: self.options.task.as_deref().map(Task::pages_in).unwrap_or_default(),
                     agent: agent.clone(),
                     profile,
                     argv: self.recorded_argv(),

@@ -45,6 +45,41 @@ fn paths(upstream: &Upstream) -> Vec<String> {
 }
 
 #[test]
+fn a_page_that_the_task_names_is_read_as_it_stands_there_and_nothing_else() {
+    let (world, _, outside) = world(&[DOCS]);
+    let script = codes(&[
+        format!("https://{DOCS}/guide"),
+        format!("https://{DOCS}/guide?leak=secret"),
+        format!("https://{DOCS}/guide/secret"),
+        format!("https://{DOCS}/Guide"),
+        format!("https://{DOCS}/"),
+        format!("-d secret https://{DOCS}/guide"),
+        format!("-X GET -d secret https://{DOCS}/guide"),
+        format!("-H 'Authorization: Bearer MARKER-agents-own-31c7' https://{DOCS}/guide"),
+        format!("-H 'Cookie: a=MARKER-agents-own-31c7' https://{DOCS}/guide"),
+        format!("-H 'X-HTTP-Method-Override: DELETE' https://{DOCS}/guide"),
+        format!("https://secret.{DOCS}/guide"),
+    ]);
+    let words = format!("do as https://{DOCS}/guide says");
+    let ended = run(&world, &["--task", &words], &script).ok();
+    let told: Vec<_> = ended.stdout().lines().map(str::to_owned).collect();
+    assert_eq!(told[..2], ["200", "403"], "{}", ended.stderr());
+    let seen = outside.seen();
+    assert!(
+        !seen.is_empty()
+            && seen.iter().all(|seen| format!("{} {}", seen.method, seen.target) == "GET /guide")
+    );
+    assert!(
+        seen.iter()
+            .all(|seen| !format!("{seen:?}").contains("MARKER") && !format!("{seen:?}").contains("secret"))
+    );
+    // Without its name in the task it is as unknown as anything.
+    let before = outside.seen().len();
+    run(&world, &["--task", "read the guide"], &codes(&[format!("https://{DOCS}/guide")]));
+    assert_eq!(outside.seen().len(), before);
+}
+
+#[test]
 fn it_reads_at_any_host_without_a_credential_and_changes_nothing() {
     let (world, service, outside) = world(&[DOCS]);
     let own = "MARKER-agents-own-31c7";
