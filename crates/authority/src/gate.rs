@@ -12,7 +12,7 @@ use bailiwick_core::{
     Action, ActionId, ApprovalId, Arguments, Decision, Digest, Effects, Lock, LockTarget, Operation, Problem,
     ProcessFacts, Reason, ReasonCode, Refusal, ResourceRef,
 };
-use bailiwick_ledger::{ApprovalFact, CredentialUse, OutcomeStatus};
+use bailiwick_ledger::{ApprovalFact, CapturedCount, CredentialUse, OutcomeStatus};
 use bailiwick_policy::{Context, decide};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +52,8 @@ pub struct Attempt {
     pub arguments: Arguments,
     /// The digest of the body that was looked at.
     pub body: Option<Digest>,
+    /// The credential that opens it in place of the resource's own: one that an answer handed out in this session.
+    pub captured: Option<CredentialUse>,
 }
 
 /// An attempt that may not happen, or not yet. It is on record unless the ledger itself is the reason.
@@ -78,6 +80,8 @@ pub struct Outcome {
     pub bytes_received: u64,
     /// How many times a secret was taken out of the response.
     pub scrubbed: u64,
+    /// How many credentials the response handed out, and were kept outside.
+    pub captured: CapturedCount,
     /// What went wrong, in our own words; never the upstream's text.
     pub error: Option<String>,
 }
@@ -91,6 +95,7 @@ impl Default for Outcome {
             bytes_sent: 0,
             bytes_received: 0,
             scrubbed: 0,
+            captured: CapturedCount::default(),
             error: None,
         }
     }
@@ -199,6 +204,7 @@ impl Gate {
         &self,
         session: &Arc<LiveSession>,
         action: Arc<Action>,
+        captured: Option<CredentialUse>,
         given: Option<Given>,
         before: Option<(Decision, Under)>,
     ) -> Result<Admission, Denied> {
@@ -220,7 +226,9 @@ impl Gate {
             id: Some(given.id),
             by: Some(given.by),
         });
-        let recorded = match self.shared.journal.attempt(session, &action, decision, fact, &snapshot).await {
+        let credential = captured.clone().or_else(|| own_credential(session, &action, &snapshot));
+        let attempt = self.shared.journal.attempt(session, &action, decision, fact, credential, &snapshot);
+        let recorded = match attempt.await {
             Ok(recorded) => recorded,
             Err(reason) => return Err(Denied::refused(&action, reason.into())),
         };
@@ -236,7 +244,7 @@ impl Gate {
             recorded,
             stop,
             started: Instant::now(),
-            credential: None,
+            credential: captured,
             outcome: None,
         };
         admission.still_permitted(&under)
@@ -305,13 +313,23 @@ impl Gate {
         session.note(action, &decision);
         let snapshot = self.shared.snapshot.load_full();
         let fact = ApprovalFact::default();
-        let recorded = self.shared.journal.attempt(session, action, decision.clone(), fact, &snapshot).await;
+        let credential = own_credential(session, action, &snapshot);
+        let attempt =
+            self.shared.journal.attempt(session, action, decision.clone(), fact, credential, &snapshot);
+        let recorded = attempt.await;
         let decision = match recorded {
             Ok(_) => decision,
             Err(reason) => Decision::Refuse(reason.into()),
         };
         Denied { action: action.id, decision, approval: None }
     }
+}
+
+/// The credential of the resource that `action` is aimed at. An observed session opens nothing.
+fn own_credential(session: &LiveSession, action: &Action, snapshot: &Snapshot) -> Option<CredentialUse> {
+    let listed = action.resource.listed().filter(|_| !session.is_observed());
+    let resource = listed.and_then(|name| snapshot.catalogue.by_name(name))?;
+    resource.credential.as_ref().map(|spec| credential_use(spec, None))
 }
 
 /// A place among a session's actions under way, given back unless kept.

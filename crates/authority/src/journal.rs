@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bailiwick_broker::Presented;
 use bailiwick_catalogue::CredentialSpec;
 use bailiwick_core::{
     Action, ActionId, Approval, Decision, HookEvent, ProcessFacts, Reason, ReasonCode, Session, SessionEnd,
@@ -53,18 +54,13 @@ impl Journal {
         action: &Action,
         decision: Decision,
         approval: ApprovalFact,
+        credential: Option<CredentialUse>,
         snapshot: &Snapshot,
     ) -> Result<Recorded, Reason> {
         let chain = session.chain().map_err(|error| unavailable(&error))?;
         let effect = matches!(decision, Decision::Permit(_)) && !action.effects.is_read();
         let durability = if effect { Durability::Stable } else { Durability::Written };
-        let listed = action.resource.listed().filter(|_| !session.is_observed());
-        let spec = listed.and_then(|name| snapshot.catalogue.by_name(name)?.credential.as_ref());
-        let context = AttemptContext {
-            policy_version: Some(snapshot.version()),
-            credential: spec.map(|spec| credential_use(spec, None)),
-            approval,
-        };
+        let context = AttemptContext { policy_version: Some(snapshot.version()), credential, approval };
         let event = Event::Attempt(Box::new(Attempt::new(action, &chain, decision, context)));
         let record = Record::of_session(action.at, session.id(), event);
         let receipt = self.ledger.append(&record, durability).await.map_err(|error| unavailable(&error))?;
@@ -85,6 +81,7 @@ impl Journal {
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             credential,
             scrubbed: outcome.scrubbed,
+            captured: outcome.captured,
             labels: None,
         }));
         let record = Record::of_session(self.clock.now(), session.id(), event);
@@ -163,6 +160,13 @@ impl Journal {
 /// The credential of an action, as the record knows it.
 pub(crate) fn credential_use(spec: &CredentialSpec, fingerprint: Option<String>) -> CredentialUse {
     CredentialUse { source: spec.secret.to_string(), pattern: CredentialPattern::Static, fingerprint }
+}
+
+/// What the record knows of credentials that an answer of the same session handed out; `None` where there are none.
+pub fn captured_use(presented: &Presented) -> Option<CredentialUse> {
+    let fingerprint = presented.fingerprint()?.to_string();
+    let pattern = CredentialPattern::Captured;
+    Some(CredentialUse { source: presented.source(), pattern, fingerprint: Some(fingerprint) })
 }
 
 fn unavailable(error: &dyn std::fmt::Display) -> Reason {

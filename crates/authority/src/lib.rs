@@ -18,12 +18,13 @@ mod vault_rows;
 mod watch;
 
 pub use authority::{Asked, Authority, AuthorityError, OpenRequest, Parts, Questions};
-pub use bailiwick_ledger::OutcomeStatus;
+pub use bailiwick_ledger::{CapturedCount, OutcomeStatus};
 pub use clock::Clock;
 pub use gate::{
     Admission, Attempt, Bound, Denied, Found, Gate, Outcome, TokenAnswer, TokenEndpoint, Weighed,
 };
 pub use home::{Home, HomeError, create as create_home};
+pub use journal::captured_use;
 pub use live::{Ended, LiveSession, Tally};
 pub use plane::{Answer, DataPlane, Dummy, Listeners, SessionPlane, Surroundings, Verdict};
 pub use settings::{

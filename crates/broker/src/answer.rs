@@ -1,6 +1,8 @@
 //! Whether an answer can be scrubbed at all. One that cannot must not reach the agent.
 
-use http::{header, response};
+use http::{header, request, response};
+
+use crate::inject;
 
 /// An answer to a request with a credential cannot be searched for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +17,19 @@ pub struct UnscrubbableError {
     pub value: String,
 }
 
+/// Asks for an answer that can be searched: not compressed, and whole. What is sent in parts would be found in none of them.
+pub fn ask_for_plain(request: &mut request::Parts) {
+    inject::ask_for_plain_answers(&mut request.headers);
+    for name in [header::RANGE, header::IF_RANGE] {
+        request.headers.remove(name);
+    }
+}
+
 /// Refuses every coding but `identity`, and every transfer coding but `chunked`.
-pub(crate) fn check(answer: &response::Parts) -> Result<(), UnscrubbableError> {
+///
+/// # Errors
+/// If `answer` cannot be searched. It must not go on then.
+pub fn check(answer: &response::Parts) -> Result<(), UnscrubbableError> {
     for (name, plain) in [(header::CONTENT_ENCODING, "identity"), (header::TRANSFER_ENCODING, "chunked")] {
         for value in answer.headers.get_all(&name) {
             let codings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);

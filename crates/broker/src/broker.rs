@@ -11,11 +11,11 @@ use std::{
 
 use bailiwick_catalogue::{CredentialSpec, Pattern};
 use bailiwick_core::Name;
-use http::{request, response};
+use http::request;
 
 use crate::{
-    Fingerprint, InjectError, Patterns, Refresh, RefreshError, Scrubber, Secret, UnscrubbableError, Vault,
-    VaultError, answer, inject, oauth::Tokens,
+    Captures, Fingerprint, InjectError, Patterns, Refresh, RefreshError, Scrubber, Secret, Vault, VaultError,
+    inject, oauth::Tokens,
 };
 
 /// Opens credentials.
@@ -66,6 +66,11 @@ impl Broker {
     /// The vault.
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
+    }
+
+    /// For what the answers of one session hand out; none yet.
+    pub fn captures(&self) -> Captures {
+        Captures::new(Arc::clone(&self.vault))
     }
 
     /// Opens the credential that `spec` describes, in its current version. Reads memory only.
@@ -226,11 +231,6 @@ impl Opened {
     /// The request must have been decided as it stands; nothing else in it changes. On an error it must not be sent.
     pub fn inject(&self, request: &mut request::Parts) -> Result<(), InjectError> {
         inject::apply(&self.pattern, &self.material.secret, request)
-    }
-
-    /// Whether the body of `answer` can be scrubbed. If not, the answer must not go on.
-    pub fn check_answer(&self, answer: &response::Parts) -> Result<(), UnscrubbableError> {
-        answer::check(answer)
     }
 
     /// What the ledger may know of it.

@@ -97,7 +97,7 @@ const NOT_HEADERS: [&str; 6] = [
     "x-xsrf-token",
 ];
 /// What separates query parameters: all servers take `&`, some take `;` as well.
-const SEPARATORS: [char; 2] = ['&', ';'];
+pub(crate) const SEPARATORS: [char; 2] = ['&', ';'];
 /// Query parameters, without regard to case and to anything but letters and digits.
 const PARAMETERS: [&str; 26] = [
     "accesskey",
@@ -205,7 +205,10 @@ impl fmt::Display for Brought {
 }
 
 /// The headers in `headers` that carry a credential.
-fn headers<'a>(headers: &'a HeaderMap, own: Option<&'a Pattern>) -> impl Iterator<Item = &'a HeaderName> {
+pub(crate) fn headers<'a>(
+    headers: &'a HeaderMap,
+    own: Option<&'a Pattern>,
+) -> impl Iterator<Item = &'a HeaderName> {
     headers.keys().filter(move |name| {
         // Servers that hand headers on as variables make no difference between `-` and `_`.
         let spelt = name.as_str().replace('_', "-");
@@ -228,7 +231,7 @@ fn holds_credential_protocol(headers: &HeaderMap, name: &HeaderName) -> bool {
     *name == header::SEC_WEBSOCKET_PROTOCOL && headers.get_all(name).iter().any(marked)
 }
 
-fn is_parameter(name: &str, own: Option<&Pattern>) -> bool {
+pub(crate) fn is_parameter(name: &str, own: Option<&Pattern>) -> bool {
     let bare: String =
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     PARAMETERS.contains(&bare.as_str())

@@ -110,7 +110,7 @@ pub(crate) fn apply(
 }
 
 /// Compressed bytes cannot be scrubbed.
-fn ask_for_plain_answers(headers: &mut HeaderMap) {
+pub(crate) fn ask_for_plain_answers(headers: &mut HeaderMap) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if headers.contains_key(header::TE) {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -132,7 +132,12 @@ fn set_basic(headers: &mut HeaderMap, username: &str, secret: &Secret) -> Result
 }
 
 /// Sets the header to `prefix value`, in place of all its values.
-fn set(headers: &mut HeaderMap, header: HeaderName, prefix: &[u8], value: &[u8]) -> Result<(), InjectError> {
+pub(crate) fn set(
+    headers: &mut HeaderMap,
+    header: HeaderName,
+    prefix: &[u8],
+    value: &[u8],
+) -> Result<(), InjectError> {
     let unfit = || InjectError::NotAHeaderValue { header: header.to_string() };
     if value.trim_ascii() != value {
         return Err(unfit());
@@ -171,7 +176,7 @@ fn injectable(name: &str) -> Result<HeaderName, InjectError> {
 }
 
 /// `query` without any parameter called `name`, and then with the one that holds `secret`. The others stay as they are.
-fn with_parameter(query: Option<&str>, name: &str, secret: &Secret) -> Zeroizing<String> {
+pub(crate) fn with_parameter(query: Option<&str>, name: &str, secret: &Secret) -> Zeroizing<String> {
     let kept = query.unwrap_or("").split('&').filter(|part| !part.is_empty() && parameter_name(part) != name);
     let mut parts: Vec<Cow<'_, str>> = kept.map(Cow::Borrowed).collect();
     let value = Zeroizing::new(percent_encode(secret.expose(), QUERY).to_string());
@@ -199,7 +204,7 @@ fn with_segment(path: &str, placeholder: &str, secret: &Secret) -> Result<Zeroiz
     Ok(Zeroizing::new(segments.join("/")))
 }
 
-fn retarget(uri: &mut Uri, target: &str) -> Result<(), InjectError> {
+pub(crate) fn retarget(uri: &mut Uri, target: &str) -> Result<(), InjectError> {
     let unfit = || InjectError::UnfitTarget;
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = match parts.path_and_query {

@@ -6,6 +6,8 @@
 //!                                                 └──────► scrubber() over everything that answers
 //! ```
 //!
+//! What an answer hands out that is a credential itself goes into [`Captures`], and a dummy inside.
+//!
 //! Before any of it, [`Brought`] takes out what the agent itself put where credentials go. Nothing here decides whether a request
 //! may be made, and no type of this crate gives a secret away: not by an accessor, not in `Debug`, not in an error.
 //!
@@ -14,6 +16,7 @@
 mod answer;
 mod broker;
 mod brought;
+mod captures;
 mod fingerprint;
 mod inject;
 mod oauth;
@@ -21,13 +24,14 @@ mod scrub;
 mod secret;
 mod vault;
 
-pub use answer::UnscrubbableError;
+pub use answer::{UnscrubbableError, ask_for_plain, check as check_answer};
 pub use broker::{Broker, BrokerError, Opened};
 pub use brought::{Brought, BroughtError, Position, Treatment};
+pub use captures::{CaptureError, Captured, Captures, PresentError, Presented, Site};
 pub use fingerprint::Fingerprint;
 pub use inject::InjectError;
 pub use oauth::{Refresh, RefreshError};
-pub use scrub::{Patterns, ScrubbedBody, Scrubber};
+pub use scrub::{Patterns, ScrubbedBody, Scrubber, Sought, Sweep};
 pub use secret::{Secret, SecretError};
 pub use vault::{
     Change, KeyFile, KeyFileError, KeyId, Place, Purpose, Sealed, SealedStore, StoreFault, Unlock, Vault,

@@ -12,6 +12,7 @@ mod form;
 mod head;
 mod patterns;
 mod reading;
+mod sought;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,11 @@ use bytes::{Bytes, BytesMut};
 use zeroize::Zeroizing;
 
 use self::candidate::{Candidate, Verdict};
-pub use self::{body::ScrubbedBody, patterns::Patterns};
+pub use self::{
+    body::ScrubbedBody,
+    patterns::Patterns,
+    sought::{Sought, Sweep},
+};
 
 /// Removes secrets from one stream of bytes.
 ///

@@ -196,6 +196,13 @@ fn route(place: &str, form: RouteForm, ground: &Ground<'_>) -> Result<Route, Fau
         Fault::new(key("mints"), detail)
             .fix("write `mints = \"nothing\"`, `\"refuse\"`, or `{ cookies = true, fields = [\"/token\"] }`")
     })?;
+    if matches!(mints, Mints::Captured(_)) && form.stream.is_some() {
+        return Err(Fault::new(
+            key("stream"),
+            "what an answer mints is captured before it goes on, and a stream cannot wait",
+        )
+        .fix("take `stream` away, or write `mints = \"refuse\"`"));
+    }
     let mut effects: Effects = form.effects.into_iter().collect();
     if mints != Mints::Nothing {
         effects = effects.union(EffectClass::Identity.into());
@@ -283,17 +290,23 @@ fn mints(form: Option<MintsForm>, effects: &[EffectClass]) -> Result<Mints, Stri
         None | Some(MintsForm::Word(MintsWord::Nothing)) => Ok(Mints::Nothing),
         Some(MintsForm::Word(MintsWord::Refuse)) => Ok(Mints::Refused),
         Some(MintsForm::Captured(minting)) => {
-            if !minting.cookies && minting.fields.is_empty() {
+            if !minting.is_captured() {
                 return Err("it captures nothing".into());
             }
-            match minting.fields.iter().find(|field| !field.starts_with('/')) {
-                Some(field) => {
-                    Err(format!("`{}` is not a JSON pointer: it starts with `/`", field.escape_debug()))
-                }
+            match minting.fields.iter().chain(&minting.optional).find(|field| !is_pointer(field)) {
+                Some(field) => Err(format!(
+                    "`{}` is not a JSON pointer: it starts with `/`, and `~` is written `~0`",
+                    field.escape_debug()
+                )),
                 None => Ok(Mints::Captured(minting)),
             }
         }
     }
+}
+
+/// Whether `text` points to something in a document (RFC 6901 §3), and not to the whole of it.
+fn is_pointer(text: &str) -> bool {
+    text.starts_with('/') && text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }
 
 fn inspection(name: String, form: InspectForm) -> Result<Inspection, Fault> {

@@ -237,12 +237,13 @@ impl Findings<'_> {
                 "write `mints = \"refuse\"`, or say how it is captured",
             );
         }
-        if let Mints::Captured(minting) = &route.mints
-            && !minting.fields.is_empty()
+        if let Mints::Captured(_) = &route.mints
+            && self.resource.agent_credentials
         {
-            let detail =
-                format!("`{shown}` hands out a credential in its body, which cannot be captured yet");
-            self.add(Level::Warning, "mints_fields", detail, "it is refused; write `mints = \"refuse\"`");
+            let detail = format!(
+                "`{shown}` is captured, and the dummy is exchanged beside whatever else the agent brings"
+            );
+            self.add(Level::Warning, "mints_and_brings", detail, "leave `credentials = \"agent\"` away");
         }
         if let Some((earlier, method)) = self.shadow(index, route) {
             let detail = format!("`{method} {}` never comes here: `{earlier}` answers first", route.path);

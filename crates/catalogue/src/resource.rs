@@ -216,6 +216,12 @@ impl Resource {
         self.agent_credentials || here == Some(PartCredentials::Agent)
     }
 
+    /// Whether a credential that an answer of this resource handed out may go to `path` at `host` and `port`: wherever the resource's own would.
+    pub fn captured_at(&self, host: &str, port: u16, path: &str) -> bool {
+        let here = self.part_at(host, port, path);
+        here.is_none_or(|part| part.credentials == PartCredentials::Gateway)
+    }
+
     /// The part that says most about the path.
     fn part_at(&self, host: &str, port: u16, path: &str) -> Option<&Part> {
         let here = self.parts.iter().filter(|part| part.has(host, port) && part.covers(path));

@@ -103,9 +103,25 @@ pub struct Minting {
     /// Whether `Set-Cookie` values are vaulted and replaced by a dummy; otherwise they are removed.
     #[serde(default)]
     pub cookies: bool,
-    /// JSON pointers (RFC 6901) to the fields of the answer that are vaulted and replaced.
+    /// JSON pointers (RFC 6901) to the fields of the answer that are vaulted and replaced; `*` is every item of a list. Where the answer is a
+    /// success, each must be there.
     #[serde(default)]
     pub fields: Vec<String>,
+    /// Pointers to fields that are treated alike where they are there.
+    #[serde(default)]
+    pub optional: Vec<String>,
+}
+
+impl Minting {
+    /// Whether anything of an answer is captured.
+    pub fn is_captured(&self) -> bool {
+        self.cookies || self.has_fields()
+    }
+
+    /// Whether fields of an answer's body are captured, so that it must be read whole.
+    pub fn has_fields(&self) -> bool {
+        !self.fields.is_empty() || !self.optional.is_empty()
+    }
 }
 
 /// What a route says about minting.

@@ -1,7 +1,9 @@
-//! The dummies of one session: what its programs were given in the place of credentials.
+//! The dummies of one session: what its programs were given in the place of credentials, from the start or by an answer.
 //!
 //! A dummy opens nothing. At its own resource it counts as what it stands for and is taken out before the real credential goes in;
 //! anywhere else it says that somebody inside tries a credential where it does not belong, which is refused and recorded.
+
+use std::sync::{PoisonError, RwLock};
 
 use bailiwick_authority::Dummy;
 use bailiwick_core::{Name, Reason, ReasonCode};
@@ -14,18 +16,30 @@ const SHORTEST: usize = 16;
 
 /// The dummies of one session.
 #[derive(Debug)]
-pub(crate) struct Dummies(Vec<Dummy>);
+pub(crate) struct Dummies(RwLock<Vec<Dummy>>);
 
 impl Dummies {
     /// All that can be looked for.
     pub(crate) fn new(mut all: Vec<Dummy>) -> Self {
         all.retain(|one| one.text.len() >= SHORTEST);
-        Self(all)
+        Self(RwLock::new(all))
+    }
+
+    /// From now on `texts` stand for credentials of `resource`.
+    pub(crate) fn stand_in(&self, resource: &Name, texts: Vec<String>) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for text in texts {
+            let one = Dummy { resource: resource.clone(), text };
+            if one.text.len() >= SHORTEST && !all.contains(&one) {
+                all.push(one);
+            }
+        }
     }
 
     /// Refuses a request to `resource` (`None`: to what no resource covers) whose head has the dummy for another.
     pub(crate) fn check_head(&self, head: &request::Parts, resource: Option<&Name>) -> Result<(), Reason> {
-        let foreign: Vec<&Dummy> = self.0.iter().filter(|one| Some(&one.resource) != resource).collect();
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let foreign: Vec<&Dummy> = all.iter().filter(|one| Some(&one.resource) != resource).collect();
         if foreign.is_empty() {
             return Ok(());
         }
@@ -46,7 +60,8 @@ impl Dummies {
 
     /// Refuses a body, read whole, to `resource` that has the dummy for another.
     pub(crate) fn check_body(&self, body: &[u8], resource: &Name) -> Result<(), Reason> {
-        match self.0.iter().find(|one| one.resource != *resource && contains(body, &one.text)) {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match all.iter().find(|one| one.resource != *resource && contains(body, &one.text)) {
             Some(found) => Err(misplaced(found, Some(resource))),
             None => Ok(()),
         }

@@ -39,6 +39,7 @@ pub(crate) async fn serve(
         target: meaning.target,
         arguments: meaning.arguments,
         body: None,
+        captured: None,
     };
     let Ok(admission) = plane.gate().admit(plane.session(), attempt).await else { return };
     let mut tracked = Tracked::new(admission);

@@ -5,6 +5,7 @@ mod attempts;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use bailiwick_authority::{Answer, Gate, LiveSession, SessionPlane, Surroundings, TokenEndpoint, Verdict};
+use bailiwick_broker::Captures;
 use bailiwick_catalogue::Host;
 use bailiwick_core::ProcessFacts;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,7 @@ pub struct Plane {
     resolves: Folds<String>,
     connects: Folds<(String, u16)>,
     dummies: Dummies,
+    captures: Arc<Captures>,
     quiet: Vec<Host>,
     hushed: Folds<String>,
     issuers: Arc<dyn TokenEndpoint>,
@@ -97,6 +99,7 @@ impl Plane {
             resolves: Folds::new(limits.fold),
             connects: Folds::new(limits.fold),
             dummies: Dummies::new(surroundings.dummies),
+            captures: Arc::new(gateway.gate.broker().captures()),
             quiet: surroundings.quiet.iter().filter_map(|host| host.parse().ok()).collect(),
             hushed: Folds::new(limits.fold),
             issuers: Arc::new(Issuers::new(
@@ -121,6 +124,7 @@ impl Plane {
         tokio::spawn(async move {
             plane.stopped().await;
             plane.pool.clear();
+            plane.captures.forget();
         });
     }
 
@@ -169,6 +173,11 @@ impl Plane {
     /// What stands inside in the place of credentials.
     pub(crate) fn dummies(&self) -> &Dummies {
         &self.dummies
+    }
+
+    /// What answers handed out, and stayed outside.
+    pub(crate) fn captures(&self) -> &Arc<Captures> {
+        &self.captures
     }
 
     /// Whether a refusal of `host` is another of many: its program tells about itself there, and it has been on record lately.

@@ -8,9 +8,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use bailiwick_authority::{Admission, Denied, Outcome, OutcomeStatus};
+use bailiwick_authority::{Admission, CapturedCount, Denied, Outcome, OutcomeStatus};
 use bailiwick_broker::Opened;
-use bailiwick_core::{Decision, Reason, ReasonCode};
+use bailiwick_core::{ActionId, Decision, Reason, ReasonCode};
 use tokio_util::sync::CancellationToken;
 
 /// How far an action came.
@@ -33,6 +33,7 @@ pub(crate) struct Tracked {
     sent: Arc<AtomicU64>,
     received: u64,
     scrubbed: u64,
+    captured: CapturedCount,
 }
 
 impl Tracked {
@@ -44,6 +45,7 @@ impl Tracked {
             sent: Arc::default(),
             received: 0,
             scrubbed: 0,
+            captured: CapturedCount::default(),
         }
     }
 
@@ -90,6 +92,23 @@ impl Tracked {
         self.scrubbed += hits;
     }
 
+    /// How many credentials the answer handed out, which stayed outside.
+    pub(crate) fn note_captured(&mut self, cookies: usize, fields: usize) {
+        let count = |more: usize| u32::try_from(more).unwrap_or(u32::MAX);
+        self.captured.cookies = self.captured.cookies.saturating_add(count(cookies));
+        self.captured.fields = self.captured.fields.saturating_add(count(fields));
+    }
+
+    /// The action, as long as its record is open.
+    pub(crate) fn action(&self) -> Option<ActionId> {
+        self.admission.as_ref().map(|admission| admission.action().id)
+    }
+
+    /// Closes the record: all of the answer is here.
+    pub(crate) fn complete(&mut self) {
+        self.close(OutcomeStatus::Ok, None);
+    }
+
     /// Closes the record.
     pub(crate) fn close(&mut self, status: OutcomeStatus, error: Option<&str>) {
         if let Some(admission) = self.admission.take() {
@@ -99,6 +118,7 @@ impl Tracked {
                 bytes_sent: self.sent.load(Ordering::Relaxed),
                 bytes_received: self.received,
                 scrubbed: self.scrubbed,
+                captured: self.captured,
                 error: error.map(str::to_owned),
             });
         }

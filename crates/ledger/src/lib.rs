@@ -24,10 +24,10 @@ mod writer;
 
 pub use reader::{LogReader, ReadError, stored_key};
 pub use record::{
-    Answered, ApprovalFact, Attempt, AttemptContext, AttemptRef, CredentialPattern, CredentialRefresh,
-    CredentialUse, DaemonStarted, DecisionCounts, Entry, Event, Gap, HookReport, LockLifted, LockSet,
-    Outcome, OutcomeStatus, Record, RefreshPhase, SessionClosed, SessionMeasured, SessionOpened, SetLoaded,
-    WorkspaceQuarantined,
+    Answered, ApprovalFact, Attempt, AttemptContext, AttemptRef, CapturedCount, CredentialPattern,
+    CredentialRefresh, CredentialUse, DaemonStarted, DecisionCounts, Entry, Event, Gap, HookReport,
+    LockLifted, LockSet, Outcome, OutcomeStatus, Record, RefreshPhase, SessionClosed, SessionMeasured,
+    SessionOpened, SetLoaded, WorkspaceQuarantined,
 };
 pub use signer::Signer;
 pub use storage::Disk;

@@ -19,7 +19,7 @@ pub use attempt::{ApprovalFact, Attempt, AttemptContext, CredentialPattern, Cred
 pub use envelope::{Envelope, MAX_RECORD};
 pub(crate) use envelope::{Pairing, prefix};
 pub use hook::HookReport;
-pub use outcome::{AttemptRef, Outcome, OutcomeStatus};
+pub use outcome::{AttemptRef, CapturedCount, Outcome, OutcomeStatus};
 pub use session::{DecisionCounts, SessionClosed, SessionMeasured, SessionOpened};
 
 /// One entry, as its author hands it in. The ledger adds an id and the link to the session's record before.

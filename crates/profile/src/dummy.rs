@@ -9,11 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{Fillings, UnknownFilling};
 
-/// What every dummy contains, so that people and secret scanners know it for what it is.
+/// What a dummy contains where its form has room for it, so that people and secret scanners know it for what it is.
 const MARK: &str = "bailiwick-dummy";
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789AB";
-/// The shortest run of random letters: 2⁹⁶ dummies of one form.
-const RANDOM: usize = 16;
 /// Seconds in ten years: no client looks for a fresh token before it is gone.
 const TEN_YEARS: i64 = 10 * 365 * 86_400;
 
@@ -33,6 +31,35 @@ pub struct Form {
     /// A token of three parts (RFC 7519) with these claims, as JSON; `exp` and `iat` are added.
     #[serde(default)]
     pub claims: Option<String>,
+    /// Which characters it is made of.
+    #[serde(default)]
+    pub alphabet: Alphabet,
+}
+
+/// Which characters a credential is made of behind its prefix, as far as clients look at them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alphabet {
+    /// Letters and digits, behind the mark that says what it is.
+    #[default]
+    Marked,
+    /// Letters and digits; no room for the mark.
+    Letters,
+    /// Hexadecimal digits.
+    Hex,
+    /// Digits.
+    Digits,
+}
+
+impl Alphabet {
+    /// The characters from which random ones are taken.
+    const fn characters(self) -> &'static [u8] {
+        match self {
+            Self::Marked | Self::Letters => LETTERS,
+            Self::Hex => b"0123456789abcdef",
+            Self::Digits => b"0123456789",
+        }
+    }
 }
 
 /// What makes one session's dummies: fresh random bytes, and the time, which tokens carry.
@@ -45,6 +72,11 @@ pub struct Stamp<'a> {
 }
 
 impl Form {
+    /// The length of the mark and what parts it from the random letters.
+    pub const MARKED: usize = MARK.len() + 1;
+    /// The shortest run of random letters: 2⁹⁶ dummies of one form, and 2⁵³ where all are digits.
+    pub const RANDOM: usize = 16;
+
     /// A dummy of this form.
     ///
     /// # Errors
@@ -57,23 +89,33 @@ impl Form {
     }
 
     fn plain(&self, stamp: Stamp<'_>) -> String {
-        let fixed = self.prefix.len() + MARK.len() + 1 + self.suffix.len();
-        let random = self.length.unwrap_or(0).saturating_sub(fixed).max(RANDOM);
+        let mark = if self.alphabet == Alphabet::Marked { format!("{MARK}-") } else { String::new() };
+        let fixed = self.prefix.len() + mark.len() + self.suffix.len();
+        let random = self.length.unwrap_or(0).saturating_sub(fixed).max(Self::RANDOM);
         let Self { prefix, suffix, .. } = self;
-        format!("{prefix}{MARK}-{}{suffix}", letters(stamp.random, random))
+        format!("{prefix}{mark}{}{suffix}", letters(stamp.random, random, self.alphabet))
     }
 }
 
-/// As many letters as asked for, each of the first 64 as likely. Longer runs repeat: length is for the client, not for strength.
-fn letters(random: &[u8; 64], count: usize) -> String {
-    random.iter().cycle().take(count).map(|byte| char::from(LETTERS[usize::from(byte % 64)])).collect()
+/// As many letters as asked for, each as likely (of ten digits, nearly). Longer runs repeat: length is for the client, not for strength.
+fn letters(random: &[u8; 64], count: usize, alphabet: Alphabet) -> String {
+    let characters = alphabet.characters();
+    random
+        .iter()
+        .cycle()
+        .take(count)
+        .map(|byte| char::from(characters[usize::from(*byte) % characters.len()]))
+        .collect()
 }
 
 fn token(claims: &str, stamp: Stamp<'_>) -> String {
     let mut claims: Map<String, Value> = serde_json::from_str(claims).unwrap_or_default();
     claims.insert("iat".to_owned(), json!(stamp.now));
     claims.insert("exp".to_owned(), json!(stamp.now.saturating_add(TEN_YEARS)));
-    claims.insert("jti".to_owned(), json!(format!("{MARK}-{}", letters(stamp.random, RANDOM))));
+    claims.insert(
+        "jti".to_owned(),
+        json!(format!("{MARK}-{}", letters(stamp.random, Form::RANDOM, Alphabet::Marked))),
+    );
     let head = json!({"alg": "none", "typ": "JWT", "kid": MARK});
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signature = URL_SAFE_NO_PAD.encode(stamp.random);
@@ -87,7 +129,13 @@ mod tests {
     use super::*;
 
     fn form(prefix: &str, suffix: &str, length: Option<usize>) -> Form {
-        Form { prefix: prefix.into(), suffix: suffix.into(), length, claims: None }
+        Form {
+            prefix: prefix.into(),
+            suffix: suffix.into(),
+            length,
+            claims: None,
+            alphabet: Alphabet::Marked,
+        }
     }
 
     #[test]
@@ -101,6 +149,22 @@ mod tests {
         assert_eq!(body["email"], "a@example.com");
         assert!(body["exp"].as_i64().unwrap() > 1000 + 300_000_000);
         assert!(body["jti"].as_str().unwrap().starts_with(MARK));
+    }
+
+    #[test]
+    fn a_dummy_keeps_to_its_alphabet() {
+        let made = |alphabet, length| {
+            let form = Form { alphabet, ..form("ghp_", "", Some(length)) };
+            form.dummy(Stamp { random: &[0xa7; 64], now: 0 }, &Fillings::default()).unwrap()
+        };
+        for (alphabet, is_in) in [
+            (Alphabet::Digits, (|c: char| c.is_ascii_digit()) as fn(char) -> bool),
+            (Alphabet::Hex, |c| matches!(c, '0'..='9' | 'a'..='f')),
+            (Alphabet::Letters, |c| c.is_ascii_alphanumeric()),
+        ] {
+            assert!(made(alphabet, 40).strip_prefix("ghp_").unwrap().chars().all(is_in));
+            assert_eq!((made(alphabet, 40).len(), made(alphabet, 5).len()), (40, 20));
+        }
     }
 
     proptest! {

@@ -13,7 +13,7 @@ mod profile;
 mod takeover;
 mod text;
 
-pub use dummy::{Form, Stamp};
+pub use dummy::{Alphabet, Form, Stamp};
 pub use library::{Library, LibraryError};
 pub use login::{FactSource, Login, Source};
 pub use profile::{Copied, File, Profile, ProfileError, Variables};

@@ -10,7 +10,8 @@ use bailiwick_core::{
     Reason, ReasonCode, ResourceRef, Session, SessionEnd, Task, Timestamp,
 };
 use bailiwick_ledger::{
-    Attempt, AttemptContext, Durability, Event, Outcome, OutcomeStatus, Receipt, Record, Writer,
+    Attempt, AttemptContext, CapturedCount, Durability, Event, Outcome, OutcomeStatus, Receipt, Record,
+    Writer,
 };
 use uuid::Uuid;
 
@@ -202,6 +203,7 @@ pub fn outcome(writer: &Writer, n: u128, of: u128, receipt: Receipt) -> Outcomes
         duration_ms: 7,
         credential: None,
         scrubbed: 0,
+        captured: CapturedCount::default(),
         labels: None,
     };
     let record = Record::of_session(moment(0), id(of), Event::Outcome(Box::new(outcome)));

@@ -1,7 +1,7 @@
 //! The five answers for one action, in words, from the records it rests on.
 
 use bailiwick_core::{Answer, Approval, Claimed, Decision, Initiator, ResourceRef, SessionId, Timestamp};
-use bailiwick_ledger::{Attempt, CredentialPattern, CredentialUse, Outcome};
+use bailiwick_ledger::{Attempt, CapturedCount, CredentialPattern, CredentialUse, Outcome};
 use bailiwick_wire::Explanation;
 
 use crate::{row, row::answer_word};
@@ -110,6 +110,7 @@ fn resource(attempt: &Attempt, outcome: Option<&Outcome>) -> String {
 fn describe(credential: &CredentialUse) -> String {
     let pattern = match credential.pattern {
         CredentialPattern::Brokered => "brokered",
+        CredentialPattern::Captured => "captured",
         CredentialPattern::Federated => "federated",
         CredentialPattern::Static => "static",
     };
@@ -137,10 +138,19 @@ fn permission(attempt: &Attempt, outcome: Option<&Outcome>) -> String {
         (_, None) => String::new(),
         (_, Some(outcome)) => {
             let code = outcome.code.map_or_else(String::new, |code| format!(" ({code})"));
-            format!("; {}{code} after {} ms", outcome.status.word(), outcome.duration_ms)
+            let captured = captured(outcome.captured);
+            format!("; {}{code} after {} ms{captured}", outcome.status.word(), outcome.duration_ms)
         }
     };
     format!("{decided}{ended}")
+}
+
+/// What the answer handed out, and stayed outside.
+fn captured(count: CapturedCount) -> String {
+    let kinds = [(count.fields, "in its fields"), (count.cookies, "as cookies")];
+    let told = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}"));
+    let told: Vec<_> = told.collect();
+    if told.is_empty() { String::new() } else { format!("; credentials captured: {}", told.join(", ")) }
 }
 
 fn approval(attempt: &Attempt, answered: Option<&Answered>) -> String {

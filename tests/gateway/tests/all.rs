@@ -8,6 +8,8 @@
 mod approvals;
 #[path = "all/attack.rs"]
 mod attack;
+#[path = "all/capture.rs"]
+mod capture;
 #[path = "all/certificates.rs"]
 mod certificates;
 #[path = "all/crash.rs"]

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bailiwick-wire", &["core"]),
     ("bailiwick-store", &["core", "ledger", "wire"]),
     ("bailiwick-store-sqlite", &["core", "ledger", "store", "wire"]),
-    ("bailiwick-broker", &["core", "catalogue", "policy", "ledger", "store"]),
+    ("bailiwick-broker", &["core", "catalogue", "profile", "policy", "ledger", "store"]),
     ("bailiwick-authority", &["core", "catalogue", "policy", "ledger", "store", "broker", "wire"]),
     ("bailiwick-gateway", &["core", "catalogue", "policy", "ledger", "store", "broker", "authority"]),
     ("bailiwick-client", &["core", "launch", "wire"]),

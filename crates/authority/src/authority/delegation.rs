@@ -160,5 +160,6 @@ fn attempt(child: &Session) -> Result<Attempt, Problem> {
         target: child.agent.to_string(),
         arguments: arguments.into(),
         body: None,
+        captured: None,
     })
 }

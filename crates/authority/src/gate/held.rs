@@ -5,6 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bailiwick_core::{Action, Decision, Digest, Reason, ReasonCode, Refusal, Subject};
+use bailiwick_ledger::CredentialUse;
 
 use super::{Admission, Attempt, Denied, Gate, standing::Under};
 use crate::{
@@ -22,6 +23,7 @@ pub struct Weighed {
     action: Action,
     decision: Decision,
     under: Under,
+    captured: Option<CredentialUse>,
     excerpt: Option<String>,
 }
 
@@ -61,9 +63,10 @@ impl Weighed {
 impl Gate {
     /// Decides `attempt` at first sight.
     pub fn weigh(&self, session: &Arc<LiveSession>, attempt: Attempt) -> Weighed {
+        let captured = attempt.captured.clone();
         let action = self.action(session, attempt);
         let (decision, under) = self.decide_under(session, &action, false);
-        Weighed { session: Arc::clone(session), action, decision, under, excerpt: None }
+        Weighed { session: Arc::clone(session), action, decision, under, captured, excerpt: None }
     }
 
     /// Puts what was weighed on record, waits for a person where one is to be asked, and lets it happen if it may.
@@ -71,14 +74,17 @@ impl Gate {
     /// # Errors
     /// If it is refused or held, or cannot be recorded.
     pub async fn pass(&self, weighed: Weighed) -> Result<Admission, Denied> {
-        let Weighed { session, action, decision, under, excerpt } = weighed;
+        let Weighed { session, action, decision, under, captured, excerpt } = weighed;
         let action = Arc::new(action);
         let passed = match decision {
             Decision::Permit(_) => {
-                self.permitted(&session, Arc::clone(&action), None, Some((decision, under))).await
+                let before = Some((decision, under));
+                self.permitted(&session, Arc::clone(&action), captured, None, before).await
             }
             Decision::Refuse(_) => Err(self.write_denial(&session, &action, decision).await),
-            Decision::Hold(refusal) => self.held(&session, Arc::clone(&action), refusal, excerpt).await,
+            Decision::Hold(refusal) => {
+                self.held(&session, Arc::clone(&action), refusal, captured, excerpt).await
+            }
         };
         if let Err(denied) = &passed {
             self.remember(&session, &action, denied);
@@ -91,11 +97,12 @@ impl Gate {
         session: &Arc<LiveSession>,
         action: Arc<Action>,
         refusal: Refusal,
+        captured: Option<CredentialUse>,
         excerpt: Option<String>,
     ) -> Result<Admission, Denied> {
         let subject = Subject::of(&action, self.snapshot().version());
         if let Some(given) = self.desk().take(session.id(), &subject) {
-            return self.permitted(session, action, Some(given), None).await;
+            return self.permitted(session, action, captured, Some(given), None).await;
         }
         let question = match self.question(session, &action, subject, &refusal, excerpt.as_deref()) {
             Ok(question) => question,
@@ -109,7 +116,7 @@ impl Gate {
                 return Err(self.deny(session, &action, reason.into()).await);
             }
         };
-        self.wait(session, action, refusal, ticket).await
+        self.wait(session, action, refusal, captured, ticket).await
     }
 
     /// Puts the hold on record and waits. A client that leaves drops this, and nothing is done for it.
@@ -118,6 +125,7 @@ impl Gate {
         session: &Arc<LiveSession>,
         action: Arc<Action>,
         refusal: Refusal,
+        captured: Option<CredentialUse>,
         mut ticket: Ticket,
     ) -> Result<Admission, Denied> {
         let id = ticket.id;
@@ -131,7 +139,7 @@ impl Gate {
             answered = ticket.wait(patience) => answered,
         };
         match answered {
-            Answered::Yes(given) => self.permitted(session, action, Some(given), None).await,
+            Answered::Yes(given) => self.permitted(session, action, captured, Some(given), None).await,
             Answered::No(by) => {
                 let reason =
                     Reason::new(ReasonCode::ApprovalDenied, format!("`{by}` said no to exactly this"))

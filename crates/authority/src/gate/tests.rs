@@ -188,6 +188,7 @@ fn attempt(effects: Effects) -> Attempt {
         target: "/".into(),
         arguments: [("path".to_owned(), "/".into())].into(),
         body: None,
+        captured: None,
     }
 }
 

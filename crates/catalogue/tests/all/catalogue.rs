@@ -78,8 +78,9 @@ fn mistakes_that_a_person_makes_are_found() {
         ("reading_write", secure.to_owned() + &route("['GET', 'POST']", "/x", "read", "")),
         ("mints_uncaptured", secure.to_owned() + &route("'POST'", "/oauth/token", "write", "")),
         (
-            "mints_fields",
-            secure.to_owned() + &route("'POST'", "/x", "write", "mints = { fields = ['/token'] }"),
+            "mints_and_brings",
+            format!("{secure}credentials = 'agent'\n")
+                + &route("'POST'", "/x", "write", "mints = { fields = ['/token'] }"),
         ),
         (
             "shadowed",

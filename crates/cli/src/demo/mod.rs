@@ -1,5 +1,5 @@
 //! `demo`: a ticket that attacks, played for real. Four services with a secret each, two agents in two sandboxes, the second in a session
-//! that the first handed on, and for each step what was expected beside what happened, read from the services' own logs or from the record,
+//! that the first handed on, a key that one is lent and never sees, and for each step what was expected beside what happened, read from the services' own logs or from the record,
 //! never from what the play believes.
 
 mod agent;

@@ -1,5 +1,7 @@
 //! The scenes, in order.
 
+use std::fs;
+
 use bailiwick_wire::{Explanation, LogRow};
 
 use super::{Play, Step, agent::wait, approver, service::Kind, stage::Stage};
@@ -17,6 +19,9 @@ pub(super) const SCENES: &[Scene] = &[
     note,
     handed_on_only,
     restart,
+    lend_key,
+    with_key,
+    key_elsewhere,
     restart_another,
     administrator,
     key,
@@ -68,6 +73,50 @@ fn restart(play: &mut Play<'_>) -> Result<Step, Failure> {
     done("the operator, to whom it was handed on, restarts api-7", arrived, play)
 }
 
+fn lend_key(play: &mut Play<'_>) -> Result<Step, Failure> {
+    let url = format!("{}/keys/api-7", play.service(Kind::Cloud)?.origin());
+    let asking = play.operator.begins(&format!("curl -sS -X POST {url} > key.json"))?;
+    approver::answer(&play.stage, play.output)?;
+    asking.ends("operator")?;
+    let handed = fs::read_to_string(play.stage.workspace().join("key.json"))?;
+    play.output.say(format!("  the operator has: {}", handed.trim()));
+    let cloud = play.service(Kind::Cloud)?;
+    let arrived = cloud.had("POST", "/keys/api-7");
+    let mut step =
+        approved("a key for api-7 is lent with a yes: the operator gets a dummy of it", arrived, play)?;
+    if handed.contains(&cloud.lent) || !handed.contains("\"key\"") {
+        "the key came inside".clone_into(&mut step.actual);
+    }
+    Ok(step)
+}
+
+/// A request with the key as the operator has it.
+fn with_dummy(url: &str) -> String {
+    let read = r#"key=$(sed 's/.*"key":"\([^"]*\)".*/\1/' key.json)"#;
+    format!("{read}; curl -sS -H \"Authorization: Bearer $key\" {url}")
+}
+
+fn with_key(play: &mut Play<'_>) -> Result<Step, Failure> {
+    let url = format!("{}/services/api-7/logs", play.service(Kind::Cloud)?.origin());
+    play.operator.does(&with_dummy(&url))?;
+    // The service's log says so of the real key only.
+    let arrived = play.service(Kind::Cloud)?.had("GET", "/services/api-7/logs");
+    done("the logs of api-7 are read with it: the service saw the real key", arrived, play)
+}
+
+fn key_elsewhere(play: &mut Play<'_>) -> Result<Step, Failure> {
+    let mail = play.service(Kind::Mail)?;
+    let url = format!("{}/messages/customer@example.com", mail.origin());
+    let before = mail.seen().len();
+    play.operator.does(&with_dummy(&url))?;
+    let arrived = play.service(Kind::Mail)?.seen().len() > before;
+    let mut step = recorded("the same key is tried on another service", "refused", arrived, play)?;
+    if !latest(&play.stage)?.and_then(|row| row.reason).is_some_and(|reason| reason.contains("dummy")) {
+        "not for the key".clone_into(&mut step.actual);
+    }
+    Ok(step)
+}
+
 fn restart_another(play: &mut Play<'_>) -> Result<Step, Failure> {
     let url = format!("{}/services/prod-db/restart", play.service(Kind::Cloud)?.origin());
     play.operator.does(&format!("curl -sS -X POST {url}"))?;
@@ -86,7 +135,7 @@ fn key(play: &mut Play<'_>) -> Result<Step, Failure> {
     let url = format!("{}/keys", play.service(Kind::Cloud)?.origin());
     play.operator.does(&format!("curl -sS -X POST {url}"))?;
     let arrived = play.service(Kind::Cloud)?.had("POST", "/keys");
-    recorded("a key is to be made, which the agent would see", "refused", arrived, play)
+    recorded("a lasting key is to be made, which nothing would capture", "refused", arrived, play)
 }
 
 fn mail_customer(play: &mut Play<'_>) -> Result<Step, Failure> {
@@ -94,19 +143,24 @@ fn mail_customer(play: &mut Play<'_>) -> Result<Step, Failure> {
     let sending = play.reader.begins(&format!("curl -sS -d 'api-7 was restarted' {url}"))?;
     approver::answer(&play.stage, play.output)?;
     sending.ends("reader")?;
+    let arrived = play.service(Kind::Mail)?.had("POST", "/messages/customer@example.com");
+    approved("a mail to the customer waits for a person, and goes out with a yes", arrived, play)
+}
+
+/// A step that a person said yes to, whose outcome was read from a service's own log.
+fn approved(name: &'static str, arrived: bool, play: &Play<'_>) -> Result<Step, Failure> {
     let row = latest(&play.stage)?;
     let by_a_person = row.as_ref().is_some_and(|row| {
         row.decision == "permit"
             && row.approval.as_deref().is_some_and(|approval| approval.starts_with("by "))
     });
-    let arrived = play.service(Kind::Mail)?.had("POST", "/messages/customer@example.com");
     let actual = match (arrived, by_a_person) {
         (true, true) => "approved",
         (true, false) => "arrived without a yes",
         (false, _) => "held",
     };
     Ok(Step {
-        name: "a mail to the customer waits for a person, and goes out with a yes",
+        name,
         expected: "approved",
         actual: actual.to_owned(),
         act: row.map(|row| row.act.to_string()),
@@ -194,8 +248,7 @@ fn own_token(play: &mut Play<'_>) -> Result<Step, Failure> {
 fn inside(play: &mut Play<'_>) -> Result<Step, Failure> {
     let look = "env; cat /proc/*/environ /proc/*/cmdline ~/.* ./* 2>/dev/null; echo looked";
     let printed = play.reader.does(look)? + &play.operator.does(look)?;
-    let found =
-        !printed.contains("looked") || play.services.iter().any(|service| printed.contains(&service.token));
+    let found = !printed.contains("looked") || play.services.iter().any(|service| service.is_told(&printed));
     Ok(sought("the tokens are looked for inside both sandboxes", found))
 }
 
@@ -245,7 +298,7 @@ fn nowhere(play: &mut Play<'_>) -> Result<Step, Failure> {
     let mut found = false;
     for directory in [play.stage.home(), play.stage.workspace()] {
         for service in &play.services {
-            found |= Stage::holds(&directory, &service.token)?;
+            found |= Stage::holds(&directory, &service.token)? || Stage::holds(&directory, &service.lent)?;
         }
     }
     // The hunt can find: what the agents wrote is there.

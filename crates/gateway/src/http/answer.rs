@@ -2,12 +2,11 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bailiwick_authority::OutcomeStatus;
-use bailiwick_broker::{Opened, Patterns, Scrubber};
+use bailiwick_broker::{Sought, Sweep};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -29,8 +28,9 @@ pub(crate) enum AnswerBody {
 /// An upstream's body on its way.
 pub(crate) struct Streaming {
     upstream: Incoming,
-    scrub: Option<(Scrubber, Arc<Patterns>)>,
-    /// Bytes that the scrubber holds back.
+    sought: Sought,
+    sweep: Sweep,
+    /// Bytes that are held back because they may be the beginning of something.
     held: u64,
     counted: u64,
     /// Trailers that wait for the last bytes.
@@ -47,18 +47,14 @@ impl AnswerBody {
         Self::Own(Some(bytes.into()))
     }
 
-    /// What the upstream answers to an action; the credential it used is scrubbed out.
-    pub(crate) fn upstream(
-        upstream: Incoming,
-        credential: Option<&Opened>,
-        lent: Option<Lent>,
-        tracked: Tracked,
-    ) -> Self {
+    /// What the upstream answers to an action, without anything that is `sought`.
+    pub(crate) fn upstream(upstream: Incoming, sought: Sought, lent: Option<Lent>, tracked: Tracked) -> Self {
         let stop = Box::pin(tracked.stop().cancelled_owned());
-        let scrub = credential.map(|opened| (opened.scrubber(), Arc::clone(opened.patterns())));
+        let sweep = sought.sweep();
         Self::Upstream(Box::new(Streaming {
             upstream,
-            scrub,
+            sought,
+            sweep,
             held: 0,
             counted: 0,
             trailers: None,
@@ -110,29 +106,20 @@ impl Streaming {
     fn pass(&mut self, data: Bytes) -> Bytes {
         let length = data.len() as u64;
         self.tracked.note_received(length);
-        let Some((scrubber, _)) = &mut self.scrub else { return data };
-        let passed = scrubber.feed(data);
-        // A scrubber never changes how many bytes there are.
+        let passed = self.sweep.feed(data);
+        // It never changes how many bytes there are.
         self.held = (self.held + length).saturating_sub(passed.len() as u64);
         passed
     }
 
-    /// The upstream's bytes have ended; what the scrubber still held, if anything.
+    /// The upstream's bytes have ended; what was still held, if anything.
     fn end(&mut self, trailers: Option<HeaderMap>) -> Option<Bytes> {
         self.ended = true;
-        let mut last = None;
-        if let Some((scrubber, patterns)) = &mut self.scrub {
-            last = Some(scrubber.finish()).filter(|last| !last.is_empty());
-            self.held = 0;
-            self.trailers = trailers.map(|mut trailers| {
-                let hits = patterns.scrub_headers(&mut trailers);
-                self.tracked.note_scrubbed(hits);
-                trailers
-            });
-        } else {
-            self.trailers = trailers;
-        }
+        let last = Some(self.sweep.finish()).filter(|last| !last.is_empty());
+        self.held = 0;
+        self.trailers = trailers;
         if let Some(trailers) = &mut self.trailers {
+            self.tracked.note_scrubbed(self.sought.scrub_headers(trailers));
             super::fields::clean_answer(trailers);
             trailers.remove(http::header::SET_COOKIE);
         }
@@ -148,10 +135,8 @@ impl Streaming {
     }
 
     fn count(&mut self) {
-        if let Some((scrubber, _)) = &self.scrub {
-            self.tracked.note_scrubbed(scrubber.hits() - self.counted);
-            self.counted = scrubber.hits();
-        }
+        self.tracked.note_scrubbed(self.sweep.hits() - self.counted);
+        self.counted = self.sweep.hits();
     }
 
     fn is_over(&self) -> bool {

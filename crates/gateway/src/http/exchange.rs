@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_authority::{Attempt, Denied, Found};
+use bailiwick_authority::{Attempt, Bound, Denied, Found, captured_use};
 use bailiwick_broker::{Brought, Treatment};
 use bailiwick_catalogue::{Resource, RouteMatch, Scheme, Stream};
 use bailiwick_core::{
@@ -19,6 +19,7 @@ use super::{
     body::Prepared,
     bound::bind,
     canonical::Canonical,
+    capture::{self, withdraw},
     forward::{Forwarding, forward},
     hook,
     malformed::Malformed,
@@ -83,8 +84,11 @@ async fn answer(
     };
     let given = canonical.head().map_err(|malformed| malformed.reason());
     let given = given.and_then(|head| wire.plane.dummies().check_head(&head, reference.listed()));
-    let canonical = match given.and_then(|()| own_authentication(&canonical, &resource)) {
-        Ok(canonical) => canonical,
+    let authenticated = given
+        .and_then(|()| withdraw(wire, &canonical, &resource))
+        .and_then(|(canonical, presented)| Ok((own_authentication(&canonical, &resource)?, presented)));
+    let (canonical, presented) = match authenticated {
+        Ok(authenticated) => authenticated,
         Err(reason) => {
             let reason = wire.of_observed(reason);
             return Err(wire.refuse(wire.plain(&canonical, reference), reason).await);
@@ -104,7 +108,7 @@ async fn answer(
         Ok(prepared) => prepared,
         Err(reason) => return Err(wire.refuse(attempt, reason).await),
     };
-    let attempt = Attempt { body: digest, ..attempt };
+    let attempt = Attempt { body: digest, captured: captured_use(&presented), ..attempt };
     let mut weighed = wire.plane.gate().weigh(wire.plane.session(), attempt);
     let mut prepared = prepared;
     if weighed.is_held() {
@@ -113,12 +117,15 @@ async fn answer(
             wire.plane.dummies().check_body(&prepared.read, &resource.name).map(|()| (prepared, bound))
         });
         (prepared, weighed) = match checked {
-            Ok((prepared, bound)) => (prepared, weighed.bind(bound)),
+            Ok((prepared, bound)) => {
+                let head = capture::bind(bound.head, &presented);
+                (prepared, weighed.bind(Bound { head, ..bound }))
+            }
             Err(reason) => (Prepared::empty(), weighed.refuse(reason)),
         };
     }
     let admission = wire.plane.gate().pass(weighed).await?;
-    let forwarding = Forwarding { wire, canonical, meaning, resource, prepared, upgrade };
+    let forwarding = Forwarding { wire, canonical, meaning, resource, presented, prepared, upgrade };
     forward(forwarding, admission).await
 }
 
@@ -154,9 +161,6 @@ pub(super) fn supported(meaning: &RouteMatch, resource: &Resource) -> Result<(),
         let fix = format!("change the route in resources/{}.toml", resource.name);
         Err(Reason::new(ReasonCode::NotPermitted, what).with_fix(fix))
     };
-    if !meaning.minting.fields.is_empty() {
-        return refuse("the answer would hand out a credential in its body, which cannot be captured");
-    }
     match meaning.stream {
         Some(Stream::Opaque) => refuse("a stream without a grammar cannot be opened by a request"),
         Some(Stream::Sse | Stream::Websocket) | None => Ok(()),
@@ -229,6 +233,7 @@ impl Wire {
             target: canonical.target.path.clone(),
             arguments,
             body: None,
+            captured: None,
         }
     }
 
@@ -241,6 +246,7 @@ impl Wire {
             target: meaning.target.clone(),
             arguments: meaning.arguments.clone(),
             body: None,
+            captured: None,
         }
     }
 
@@ -260,6 +266,7 @@ impl Wire {
             target: parts.uri.path().chars().take(SHOWN).collect::<String>().escape_debug().to_string(),
             arguments: Arguments::new(),
             body: None,
+            captured: None,
         }
     }
 }

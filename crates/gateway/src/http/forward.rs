@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bailiwick_authority::{Admission, Denied};
-use bailiwick_broker::Opened;
+use bailiwick_broker::{Opened, Presented, Sought, ask_for_plain};
 use bailiwick_catalogue::{Resource, RouteMatch, Stream};
 use bailiwick_core::{Reason, ReasonCode};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header, request, uri};
@@ -15,7 +15,8 @@ use super::{
     body::{OutBody, Prepared},
     canonical::Canonical,
     exchange::Wire,
-    fields, websocket,
+    render::Rendering,
+    websocket,
 };
 use crate::{
     tracked::Tracked,
@@ -28,12 +29,14 @@ pub(super) struct Forwarding<'a> {
     pub(super) canonical: Canonical,
     pub(super) meaning: RouteMatch,
     pub(super) resource: Arc<Resource>,
+    /// What opens it in place of the resource's own credential.
+    pub(super) presented: Presented,
     pub(super) prepared: Prepared,
     pub(super) upgrade: Option<OnUpgrade>,
 }
 
 /// An upstream's answer, and the connection it came on where that can be used again.
-type Answered = (Response<Incoming>, Option<Lent>);
+pub(super) type Answered = (Response<Incoming>, Option<Lent>);
 
 /// Forwards a request and returns the answer.
 pub(super) async fn forward(
@@ -49,13 +52,13 @@ pub(super) async fn forward(
     };
     let Canonical { host, port, target, .. } = &forwarding.canonical;
     let credential = match forwarding.resource.credential_at(host, *port, &target.path) {
-        Some(spec) => {
+        Some(spec) if forwarding.presented.is_empty() => {
             if let Err(reason) = plane.gate().freshen(&forwarding.resource, plane.issuers()).await {
                 return Err(failed((Box::new(tracked), reason)));
             }
             tracked.open_credential()?.map(|opened| opened.placed(spec.pattern))
         }
-        None => None,
+        Some(_) | None => None,
     };
     match carry_out(forwarding, credential, tracked).await {
         Ok(response) => Ok(response),
@@ -71,9 +74,13 @@ async fn carry_out(
     credential: Option<Opened>,
     mut tracked: Tracked,
 ) -> Result<Response<AnswerBody>, Failed> {
-    let Forwarding { wire, canonical, meaning, resource, prepared, upgrade } = forwarding;
+    let Forwarding { wire, canonical, meaning, resource, presented, prepared, upgrade } = forwarding;
     let websocket = canonical.websocket && meaning.stream == Some(Stream::Websocket);
-    let head = match injected(&canonical, credential.as_ref(), websocket) {
+    let captures = wire.plane.captures();
+    let opened = credential.is_some() || !presented.is_empty();
+    let searched = opened || meaning.minting.is_captured() || captures.has(&resource.name);
+    let sought = Sought::new(credential.as_ref(), Arc::clone(captures));
+    let head = match injected(&canonical, credential.as_ref(), &presented, searched, websocket) {
         Ok(head) => head,
         Err(reason) => return Err((Box::new(tracked), reason)),
     };
@@ -83,7 +90,7 @@ async fn carry_out(
         scheme: canonical.scheme,
         host: canonical.host.clone(),
         port: canonical.port,
-        credential: credential.as_ref().map(Opened::fingerprint),
+        credential: credential.as_ref().map(Opened::fingerprint).or_else(|| presented.fingerprint()),
     };
     let stop = tracked.stop();
     let sending =
@@ -93,24 +100,29 @@ async fn carry_out(
         () = stop.cancelled() => Err(Reason::new(ReasonCode::Locked, "the action was stopped")),
         answered = sending => answered,
     };
-    let (response, lent) = match answered {
+    let answered = match answered {
         Ok(answered) => answered,
         Err(reason) => return Err((Box::new(tracked), reason)),
     };
-    tracked.note_answer(response.status().as_u16());
-    if let (StatusCode::UNAUTHORIZED, Some(opened)) = (response.status(), &credential) {
+    let status = answered.0.status();
+    tracked.note_answer(status.as_u16());
+    if let (StatusCode::UNAUTHORIZED, Some(opened)) = (status, &credential) {
         wire.plane.gate().distrust(&resource, opened);
     }
-    if websocket && response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return websocket::switch(wire, response, credential, upgrade, tracked);
+    if websocket && status == StatusCode::SWITCHING_PROTOCOLS {
+        let sought = searched.then_some(sought);
+        return websocket::switch(wire, answered.0, sought.as_ref(), upgrade, tracked);
     }
-    render(response, lent, credential.as_ref(), &resource, tracked)
+    let (canonical, meaning, resource, sought) = (&canonical, &meaning, &*resource, &sought);
+    Rendering { wire, canonical, meaning, resource, sought, searched }.render(answered, tracked).await
 }
 
-/// The head that goes upstream, with the credential in its place.
+/// The head that goes upstream, with the credential in its place; where the answer is `searched`, it is asked for in plain bytes.
 fn injected(
     canonical: &Canonical,
     credential: Option<&Opened>,
+    presented: &Presented,
+    searched: bool,
     websocket: bool,
 ) -> Result<request::Parts, Reason> {
     let mut head = canonical.head().map_err(|malformed| malformed.reason())?;
@@ -118,14 +130,13 @@ fn injected(
         head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         head.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
-    if let Some(opened) = credential {
-        opened
-            .inject(&mut head)
-            .map_err(|error| Reason::new(ReasonCode::CredentialMissing, error.to_string()))?;
-        // A secret that comes back in two ranges would be found in neither.
-        for name in [header::RANGE, header::IF_RANGE] {
-            head.headers.remove(name);
-        }
+    let injected = match credential {
+        Some(opened) => opened.inject(&mut head),
+        None => presented.inject(&mut head),
+    };
+    injected.map_err(|error| Reason::new(ReasonCode::CredentialMissing, error.to_string()))?;
+    if searched {
+        ask_for_plain(&mut head);
     }
     Ok(head)
 }
@@ -220,45 +231,4 @@ fn address_http2(request: &mut Request<OutBody>, canonical: &Canonical) -> Resul
     request.headers_mut().remove(header::HOST);
     *request.version_mut() = http::Version::HTTP_2;
     Ok(())
-}
-
-/// The answer as the agent may see it.
-fn render(
-    response: Response<Incoming>,
-    lent: Option<Lent>,
-    credential: Option<&Opened>,
-    resource: &Resource,
-    mut tracked: Tracked,
-) -> Result<Response<AnswerBody>, Failed> {
-    let (mut parts, body) = response.into_parts();
-    if let Err(reason) = acceptable(&parts, credential) {
-        return Err((Box::new(tracked), reason));
-    }
-    fields::clean_answer(&mut parts.headers);
-    // A cookie is a credential that the upstream makes; none is captured, so none passes.
-    if !resource.agent_credentials {
-        parts.headers.remove(header::SET_COOKIE);
-    }
-    if let Some(opened) = credential {
-        tracked.note_scrubbed(opened.patterns().scrub_headers(&mut parts.headers));
-    }
-    let mut answer = Response::new(AnswerBody::upstream(body, credential, lent, tracked));
-    *answer.status_mut() = parts.status;
-    *answer.headers_mut() = parts.headers;
-    Ok(answer)
-}
-
-fn acceptable(answer: &http::response::Parts, credential: Option<&Opened>) -> Result<(), Reason> {
-    let refuse = |detail: String| Err(Reason::new(ReasonCode::UpstreamRefused, detail));
-    if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-        return refuse("the upstream switched protocols although nobody asked".to_owned());
-    }
-    let Some(opened) = credential else { return Ok(()) };
-    if answer.status == StatusCode::PARTIAL_CONTENT {
-        return refuse("the upstream answered in parts although the whole was asked for".to_owned());
-    }
-    match opened.check_answer(answer) {
-        Ok(()) => Ok(()),
-        Err(error) => refuse(error.to_string()),
-    }
 }

@@ -5,7 +5,7 @@
 use std::io;
 
 use bailiwick_authority::OutcomeStatus;
-use bailiwick_broker::{Opened, Scrubber};
+use bailiwick_broker::{Sought, Sweep, check_answer};
 use bailiwick_core::{Reason, ReasonCode};
 use bytes::BytesMut;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -26,7 +26,7 @@ const READ: usize = 16 << 10;
 pub(super) fn switch(
     wire: &Wire,
     mut upstream: Response<Incoming>,
-    credential: Option<Opened>,
+    sought: Option<&Sought>,
     client: Option<OnUpgrade>,
     mut tracked: Tracked,
 ) -> Result<Response<AnswerBody>, Failed> {
@@ -38,26 +38,26 @@ pub(super) fn switch(
     };
     let served = hyper::upgrade::on(&mut upstream);
     let (mut parts, _) = upstream.into_parts();
-    if let Some(opened) = &credential
-        && let Err(error) = opened.check_answer(&parts)
+    if sought.is_some()
+        && let Err(error) = check_answer(&parts)
     {
         return Err((Box::new(tracked), Reason::new(ReasonCode::UpstreamRefused, error.to_string())));
     }
     fields::clean_answer(&mut parts.headers);
     parts.headers.remove(header::SET_COOKIE);
-    if let Some(opened) = &credential {
-        tracked.note_scrubbed(opened.patterns().scrub_headers(&mut parts.headers));
+    if let Some(sought) = sought {
+        tracked.note_scrubbed(sought.scrub_headers(&mut parts.headers));
     }
     parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     wire.signals.switch();
     let stop = tracked.stop();
+    let sweep = sought.map(Sought::sweep);
     tokio::spawn(async move {
-        let scrubber = credential.as_ref().map(Opened::scrubber);
         tokio::select! {
             biased;
             () = stop.cancelled() => tracked.close(OutcomeStatus::Cut, Some("stopped")),
-            ended = converse(client, served, scrubber, &mut tracked) => match ended {
+            ended = converse(client, served, sweep, &mut tracked) => match ended {
                 Ok(()) => tracked.close(OutcomeStatus::Ok, None),
                 Err(_) => tracked.close(OutcomeStatus::Ok, Some("the connection broke")),
             },
@@ -72,19 +72,19 @@ pub(super) fn switch(
 async fn converse(
     client: OnUpgrade,
     served: OnUpgrade,
-    scrubber: Option<Scrubber>,
+    sweep: Option<Sweep>,
     tracked: &mut Tracked,
 ) -> io::Result<()> {
     let client: Upgraded = client.await.map_err(io::Error::other)?;
     let served: Upgraded = served.await.map_err(io::Error::other)?;
-    relay(TokioIo::new(client), TokioIo::new(served), scrubber, tracked).await
+    relay(TokioIo::new(client), TokioIo::new(served), sweep, tracked).await
 }
 
 /// Copies both ways until one side has ended and the other way is done too.
 pub(crate) async fn relay<C, U>(
     client: C,
     upstream: U,
-    mut scrubber: Option<Scrubber>,
+    mut sweep: Option<Sweep>,
     tracked: &mut Tracked,
 ) -> io::Result<()>
 where
@@ -111,21 +111,21 @@ where
         while from_upstream.read_buf(&mut buffer).await? > 0 {
             let part = buffer.split().freeze();
             received += part.len() as u64;
-            let part = match &mut scrubber {
-                Some(scrubber) => scrubber.feed(part),
+            let part = match &mut sweep {
+                Some(sweep) => sweep.feed(part),
                 None => part,
             };
             to_client.write_all(&part).await?;
             to_client.flush().await?;
             buffer.reserve(READ);
         }
-        if let Some(scrubber) = &mut scrubber {
-            to_client.write_all(&scrubber.finish()).await?;
+        if let Some(sweep) = &mut sweep {
+            to_client.write_all(&sweep.finish()).await?;
         }
         to_client.shutdown().await
     };
     let ended = tokio::try_join!(up, down).map(|_| ());
     tracked.note_received(received);
-    tracked.note_scrubbed(scrubber.map_or(0, |scrubber| scrubber.hits()));
+    tracked.note_scrubbed(sweep.map_or(0, |sweep| sweep.hits()));
     ended
 }

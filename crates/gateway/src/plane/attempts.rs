@@ -104,7 +104,16 @@ fn attempt(
         Some(name) => ResourceRef::Listed { name },
         None => ResourceRef::Unlisted { address },
     };
-    Attempt { process, resource, operation: named(operation), effects, target, arguments, body: None }
+    Attempt {
+        process,
+        resource,
+        operation: named(operation),
+        effects,
+        target,
+        arguments,
+        body: None,
+        captured: None,
+    }
 }
 
 #[expect(

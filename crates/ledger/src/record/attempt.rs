@@ -104,6 +104,8 @@ pub struct CredentialUse {
 pub enum CredentialPattern {
     /// Minted short-lived for this use.
     Brokered,
+    /// Handed out by an answer in the same session, and kept outside.
+    Captured,
     /// Exchanged for the initiator's own authority.
     Federated,
     /// Stored, injected and rotated.

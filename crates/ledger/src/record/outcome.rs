@@ -41,9 +41,36 @@ pub struct Outcome {
     /// How many times a secret was taken out of the response.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub scrubbed: u64,
+    /// How many credentials the response handed out, and were kept outside.
+    #[serde(default, skip_serializing_if = "CapturedCount::is_none")]
+    pub captured: CapturedCount,
     /// What the session has been exposed to from now on, where that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
+}
+
+/// How many credentials a response handed out, by where they stood in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapturedCount {
+    /// Cookies that it set.
+    #[serde(default, skip_serializing_if = "none")]
+    pub cookies: u32,
+    /// Fields of its body.
+    #[serde(default, skip_serializing_if = "none")]
+    pub fields: u32,
+}
+
+impl CapturedCount {
+    /// Whether there were none.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
+    pub const fn is_none(&self) -> bool {
+        self.cookies == 0 && self.fields == 0
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
+const fn none(count: &u32) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]

@@ -77,6 +77,7 @@ pub(crate) fn outcome(n: u128, session: &Session, attempt: AttemptRef) -> Record
         duration_ms: 3,
         credential: None,
         scrubbed: 0,
+        captured: CapturedCount::default(),
         labels: None,
     };
     Record::of_session(moment(), session.id, Event::Outcome(Box::new(outcome)))

@@ -6,6 +6,8 @@
 //! | `/reveal?header=H&as=E&split=1` | answers with the value of header `H` in encoding `E` (see [`Encoding`]), one byte a chunk |
 //! | `/redirect?to=U&status=N` | `Location: U` |
 //! | `/set-cookie?name=N&value=V` | `Set-Cookie: N=V` |
+//! | `/mint?how=H` | hands out [`MINTED`] as `token` of a JSON document, in the ways of `mint` |
+//! | `/login` | sets [`SESSION`] as the cookie `sid`, and others |
 //! | `/status?code=N` | that status |
 //! | `/events?count=N&every_ms=M` | server-sent events; without a count, until the client leaves |
 //! | `/slow?chunks=N&every_ms=M` | a chunked body, a chunk at a time |
@@ -18,6 +20,7 @@
 //! | anything else | method, target, version, authority and headers of the request as JSON |
 
 mod encoding;
+mod mint;
 mod routes;
 mod streams;
 mod websocket;
@@ -33,6 +36,7 @@ use crate::http_server::{self, HttpServer};
 use crate::journal::Seen;
 
 pub use encoding::Encoding;
+pub use mint::{MINTED, SESSION};
 pub use streams::pattern;
 
 /// HTTP versions that an upstream offers in its TLS handshake.

@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Encoding, encoding, streams, websocket};
+use super::{Encoding, encoding, mint, streams, websocket};
 use crate::http_server::{Body, Recorded, answer, full, plain, query};
 use crate::journal::BodySeen;
 
@@ -23,6 +23,8 @@ pub(super) fn handle(
             "/reveal" => reveal(&request),
             "/redirect" => redirect(&request),
             "/set-cookie" => set_cookie(&request),
+            "/mint" => mint::mint(&request),
+            "/login" => mint::login(),
             "/status" => {
                 plain(number(&request, "code").try_into().map_or(StatusCode::OK, status), "as asked\n")
             }

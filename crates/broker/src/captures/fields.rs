@@ -1,0 +1,195 @@
+//! Named fields of a JSON answer: found where they stand in its bytes, so that nothing else of it changes.
+
+use std::{fmt, ops::Range};
+
+use bailiwick_catalogue::Minting;
+use serde::de::{Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::{CaptureError, Captured, Captures, Kind, Site};
+use crate::Secret;
+
+/// A text in a document.
+struct Found {
+    /// Where it stands, quotes included.
+    place: Range<usize>,
+    text: Zeroizing<String>,
+}
+
+impl Captures {
+    /// Captures the fields that `minting` names in `body`, an answer of `from`, and returns the answer as it may go on: with dummies in their
+    /// place, and with `*` wherever else it says what was captured. `source` is what the record calls them. In a `success`, every field
+    /// that is not optional must be there.
+    ///
+    /// # Errors
+    /// If it hands out something that cannot be captured. It must not go on then.
+    pub fn take_fields(
+        &self,
+        body: &[u8],
+        minting: &Minting,
+        success: bool,
+        from: Site<'_>,
+        source: &str,
+    ) -> Result<(Zeroizing<Vec<u8>>, Captured, u64), CaptureError> {
+        let found = match find_all(body, minting, success) {
+            // An error page says nothing of what its route names, and cannot hide it from those who look for it.
+            Err(CaptureError::NotJson) if !success => Vec::new(),
+            found => found?,
+        };
+        let secrets = found.iter().map(|(field, found)| {
+            let unfit = |error| CaptureError::NotSecret { what: (*field).to_owned(), error };
+            Ok((Kind::Field, Secret::new(found.text.as_bytes().to_vec()).map_err(unfit)?, None))
+        });
+        let dummies = self.keep(secrets.collect::<Result<_, _>>()?, from, source)?;
+        let mut next = Zeroizing::new(Vec::with_capacity(body.len()));
+        let mut at = 0;
+        for ((_, found), dummy) in found.iter().zip(&dummies) {
+            next.extend_from_slice(&body[at..found.place.start]);
+            // A dummy has no character that JSON escapes.
+            next.extend([b"\"", dummy.as_bytes(), b"\""].concat());
+            at = found.place.end;
+        }
+        next.extend_from_slice(&body[at..]);
+        let scrubbed = self.patterns().map_or(0, |patterns| patterns.scrub_bytes(&mut next));
+        Ok((next, Captured { dummies }, scrubbed))
+    }
+}
+
+/// The fields in the order in which they stand, each once.
+fn find_all<'m>(
+    body: &[u8],
+    minting: &'m Minting,
+    success: bool,
+) -> Result<Vec<(&'m str, Found)>, CaptureError> {
+    let whole: &RawValue = serde_json::from_slice(body).map_err(|_| CaptureError::NotJson)?;
+    let required = minting.fields.iter().map(|field| (field.as_str(), success));
+    let mut all: Vec<(&str, Found)> = Vec::new();
+    for (field, required) in required.chain(minting.optional.iter().map(|field| (field.as_str(), false))) {
+        let before = all.len();
+        let steps: Vec<String> = field.split('/').skip(1).map(unescaped).collect();
+        let mut none_there = true;
+        walk(whole, &steps, &mut |value| {
+            none_there = false;
+            if let Value::Text(text) = value {
+                let start = text.get().as_ptr().addr() - body.as_ptr().addr();
+                let place = start..start + text.get().len();
+                let text = serde_json::from_str(text.get())
+                    .map(Zeroizing::new)
+                    .map_err(|_| CaptureError::NotJson)?;
+                all.push((field, Found { place, text }));
+            } else if let Value::Other = value {
+                return Err(CaptureError::NotText { field: field.to_owned() });
+            }
+            Ok(())
+        })?;
+        if required && none_there && all.len() == before {
+            return Err(CaptureError::NoField { field: field.to_owned() });
+        }
+    }
+    all.sort_by_key(|(_, found)| found.place.start);
+    all.dedup_by_key(|(_, found)| found.place.start);
+    Ok(all)
+}
+
+/// A step of a pointer as it is meant (RFC 6901 §4).
+fn unescaped(step: &str) -> String {
+    step.replace("~1", "/").replace("~0", "~")
+}
+
+/// What stands at the end of a pointer.
+enum Value<'b> {
+    Text(&'b RawValue),
+    /// A list without items, where each would be meant.
+    Empty,
+    Other,
+}
+
+type Report<'f, 'b> = &'f mut dyn FnMut(Value<'b>) -> Result<(), CaptureError>;
+
+/// Calls `found` with everything that `steps` lead to in `value`.
+fn walk<'b>(value: &'b RawValue, steps: &[String], found: Report<'_, 'b>) -> Result<(), CaptureError> {
+    let first = value.get().as_bytes().first();
+    let Some((step, rest)) = steps.split_first() else {
+        return match first {
+            Some(b'"') => found(Value::Text(value)),
+            // `null` is what is not there.
+            Some(b'n') => Ok(()),
+            _ => found(Value::Other),
+        };
+    };
+    match first {
+        Some(b'{') => match member(value, step)? {
+            Some(inner) => walk(inner, rest, found),
+            None => Ok(()),
+        },
+        Some(b'[') => {
+            let wanted = if step == "*" { None } else { Some(index(step)) };
+            let items = items(value)?;
+            if wanted.is_none() && items.is_empty() {
+                return found(Value::Empty);
+            }
+            items.into_iter().enumerate().try_for_each(|(at, inner)| match wanted {
+                Some(wanted) if wanted != Some(at) => Ok(()),
+                _ => walk(inner, rest, found),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A place in a list, as RFC 6901 §4 writes it.
+fn index(step: &str) -> Option<usize> {
+    let plain = step == "0" || (!step.starts_with('0') && step.bytes().all(|byte| byte.is_ascii_digit()));
+    if plain { step.parse().ok() } else { None }
+}
+
+/// The one member of an object with this name. RFC 8259 §4 leaves open which of two counts, so that there must not be two.
+fn member<'b>(object: &'b RawValue, name: &str) -> Result<Option<&'b RawValue>, CaptureError> {
+    let mut reader = serde_json::Deserializer::from_str(object.get());
+    reader.deserialize_map(Member(name)).map_err(|_| CaptureError::NotJson)
+}
+
+fn items(list: &RawValue) -> Result<Vec<&RawValue>, CaptureError> {
+    let mut reader = serde_json::Deserializer::from_str(list.get());
+    reader.deserialize_seq(Items).map_err(|_| CaptureError::NotJson)
+}
+
+struct Member<'n>(&'n str);
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value::<&RawValue>()?;
+            if name == self.0 && found.replace(value).is_some() {
+                return Err(A::Error::custom("a name twice"));
+            }
+        }
+        Ok(found)
+    }
+}
+
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element::<&RawValue>()? {
+            all.push(item);
+        }
+        Ok(all)
+    }
+}
