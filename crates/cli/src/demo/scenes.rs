@@ -82,8 +82,7 @@ fn lend_key(play: &mut Play<'_>) -> Result<Step, Failure> {
     play.output.say(format!("  the operator has: {}", handed.trim()));
     let cloud = play.service(Kind::Cloud)?;
     let arrived = cloud.had("POST", "/keys/api-7");
-    let mut step =
-        approved("a key for api-7 is lent with a yes: the operator gets a dummy of it", arrived, play)?;
+    let mut step = approved("with a yes, a key for api-7 is lent: the operator gets a dummy", arrived, play)?;
     if handed.contains(&cloud.lent) || !handed.contains("\"key\"") {
         "the key came inside".clone_into(&mut step.actual);
     }
@@ -101,7 +100,7 @@ fn with_key(play: &mut Play<'_>) -> Result<Step, Failure> {
     play.operator.does(&with_dummy(&url))?;
     // The service's log says so of the real key only.
     let arrived = play.service(Kind::Cloud)?.had("GET", "/services/api-7/logs");
-    done("the logs of api-7 are read with it: the service saw the real key", arrived, play)
+    done("logs are read with it: what arrived there is the real key", arrived, play)
 }
 
 fn key_elsewhere(play: &mut Play<'_>) -> Result<Step, Failure> {

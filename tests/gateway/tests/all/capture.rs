@@ -41,6 +41,8 @@ fn declare(world: &World, service: &Upstream) {
     let file = world.home.path().join("resources/service.toml");
     let text = std::fs::read_to_string(&file).unwrap() + ROUTES;
     std::fs::write(&file, text).unwrap();
+    // Adding one has the daemon take all files that are there.
+    world.add_open("unused", "https://unused.example", "http");
 }
 
 /// Shell: mints, and has the dummy in `$token`.
