@@ -114,4 +114,16 @@ mod tests {
         }
         assert!(check("/", ("x-api-key", "something else"), "forge"));
     }
+
+    #[test]
+    fn what_an_answer_put_there_counts_from_then_on() {
+        let dummies = Dummies::new(Vec::new());
+        let head = Request::get(format!("/{TEXT}")).body(()).unwrap().into_parts().0;
+        let (cloud, forge): (Name, Name) = ("cloud".parse().unwrap(), "forge".parse().unwrap());
+        assert!(dummies.check_head(&head, Some(&forge)).is_ok());
+        dummies.stand_in(&cloud, vec![TEXT.to_owned()]);
+        assert!(dummies.check_head(&head, Some(&cloud)).is_ok());
+        assert!(dummies.check_head(&head, Some(&forge)).is_err() && dummies.check_head(&head, None).is_err());
+        assert!(dummies.check_body(TEXT.as_bytes(), &forge).is_err());
+    }
 }

@@ -89,6 +89,10 @@ fn mistakes_are_told_with_the_key_and_what_to_write() {
             "has a path",
         ),
         (route.replace("path = '/x'\n", ""), "has a path"),
+        (format!("{route}mints = {{ cookies = false }}\n"), "captures nothing"),
+        (format!("{route}mints = {{ fields = ['token'] }}\n"), "not a JSON pointer"),
+        (format!("{route}mints = {{ cookies = true, optional = ['/a~b'] }}\n"), "not a JSON pointer"),
+        (format!("{route}mints = {{ cookies = true }}\nstream = 'sse'\n"), "cannot wait"),
     ] {
         let error = load(&text).unwrap_err().to_string();
         assert!(error.starts_with("api.toml") && error.contains(words), "{text}: {error}");

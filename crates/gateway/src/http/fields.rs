@@ -159,6 +159,15 @@ pub(crate) fn content_type(fields: &HeaderMap) -> Result<Option<String>, Malform
     }
 }
 
+/// Whether an answer is a stream of server-sent events.
+pub(crate) fn is_event_stream(fields: &HeaderMap) -> bool {
+    let essence = |value: &http::HeaderValue| {
+        let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    };
+    fields.get_all(header::CONTENT_TYPE).iter().any(essence)
+}
+
 /// Whether the body is JSON in UTF-8, by the one `content-type` and its parameters (RFC 8259 §8.1, §11).
 pub(crate) fn is_plain_json(fields: &HeaderMap) -> bool {
     let mut values = fields.get_all(header::CONTENT_TYPE).iter();

@@ -62,6 +62,12 @@ impl Rendering<'_> {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             return refuse("the upstream switched protocols although nobody asked".to_owned());
         }
+        if self.meaning.minting.is_captured() && fields::is_event_stream(&answer.headers) {
+            return refuse(
+                "the answer hands out a credential and is a stream, which cannot wait to be looked through"
+                    .to_owned(),
+            );
+        }
         // Something may have been captured while it was on its way.
         if !self.searched && !self.wire.plane.captures().has(&self.resource.name) {
             return Ok(());

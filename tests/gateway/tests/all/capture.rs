@@ -102,6 +102,12 @@ fn what_is_minted_is_a_dummy_inside_and_opens_its_resource() {
     let used = log(&world).into_iter().find(|row| row["target"] == "/bearer").unwrap();
     let told = world.bailiwick().run(["explain", used["act"].as_str().unwrap()]).ok().stdout();
     assert!(told.contains("captured credential service.mint of act_"), "{told}");
+    let made = log(&world).into_iter().find(|row| row["operation"] == "service.mint").unwrap();
+    let told = world.bailiwick().run(["explain", made["act"].as_str().unwrap()]).ok().stdout();
+    assert!(
+        told.contains("static credential service") && told.contains("captured: 1 in its fields"),
+        "{told}"
+    );
 }
 
 #[test]
