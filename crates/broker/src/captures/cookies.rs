@@ -54,11 +54,11 @@ impl<'a> Setting<'a> {
     fn attribute(&self, name: &str) -> Option<String> {
         let attributes = self.attributes.split(|byte| *byte == b';');
         let pairs = attributes.map(|one| String::from_utf8_lossy(one).trim().to_ascii_lowercase());
-        let values = pairs.filter_map(|one| match one.split_once('=') {
+        let mut values = pairs.filter_map(|one| match one.split_once('=') {
             Some((found, value)) => (found.trim() == name).then(|| value.trim().to_owned()),
             None => (one == name).then(String::new),
         });
-        values.last()
+        values.next_back()
     }
 
     /// Whether it takes a cookie away: then its value is nothing to anybody.

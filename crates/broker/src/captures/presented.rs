@@ -209,7 +209,7 @@ fn from_query(request: &mut request::Parts, all: &[Arc<Capture>], own: Option<&P
             |one: &&Arc<Capture>| one.kind == Kind::Field && value.as_deref() == Some(one.dummy.as_bytes());
         match all.iter().find(is_it).filter(|_| brought::is_parameter(&name, own)) {
             Some(capture) => {
-                found.push(Standing { capture: Arc::clone(capture), place: Place::Query { name } })
+                found.push(Standing { capture: Arc::clone(capture), place: Place::Query { name } });
             }
             None => kept.push(part),
         }

@@ -62,7 +62,6 @@ pub struct CapturedCount {
 
 impl CapturedCount {
     /// Whether there were none.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
     pub const fn is_none(&self) -> bool {
         self.cookies == 0 && self.fields == 0
     }
