@@ -115,8 +115,8 @@ fn it_is_in_no_other_place_of_the_answer_nor_in_a_later_one() {
     let (world, service, _) = minting();
     let script = format!(
         "for v in 1.1 2; do curl -sSi --http$v -X POST '{0}'; curl -sSi --raw --http$v -X POST '{0}?how=split'; done\n{1}\
-         for as in raw base64 hex url json-escaped; do\n\
-           curl -sS -H \"Authorization: Bearer $token\" \"{2}?as=$as&split=1\"; echo\n\
+         for as in 'raw&split=1' 'base64&split=1' hex url json-escaped; do\n\
+           curl -sS -H \"Authorization: Bearer $token\" \"{2}?as=$as\"; echo\n\
          done\ncurl -sS -d '{3}' {4}\necho ; echo the end",
         service.url("/mint"),
         minted(&service),
