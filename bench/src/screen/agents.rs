@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bailiwick_testkit::{TempHome, tools};
@@ -16,6 +16,8 @@ use crate::product::Product;
 use crate::report::Row;
 
 const KEYS: &str = "abcdefghijklmnopqrstuvwxyz";
+/// Between two keys, as a person types: what comes faster is taken for something pasted.
+const PACE: Duration = Duration::from_millis(120);
 
 /// One agent, and how a person who has a key starts it.
 struct Agent {
@@ -134,6 +136,7 @@ fn keys(agent: &Agent, command: &Command) -> Result<f64> {
     terminal.settle()?;
     let mut times = Vec::new();
     for length in 1..=KEYS.len() {
+        std::thread::sleep(PACE);
         let started = Instant::now();
         terminal.send(&KEYS[length - 1..length])?;
         terminal.expect(&KEYS[..length])?;

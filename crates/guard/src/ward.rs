@@ -178,6 +178,12 @@ impl Ward {
         for (rel, held, _) in &seen {
             self.consider(rel, *held, true);
         }
+        // What had a moment to go and was not come across: it is gone, or lies where no walk leads any more.
+        let waiting = self.tracked.iter().filter(|(_, tracked)| tracked.bad_since.is_some());
+        let waiting: Vec<_> = waiting.map(|(rel, tracked)| (rel.clone(), tracked.held)).collect();
+        for (rel, held) in waiting {
+            self.consider(&rel, held, true);
+        }
         seen
     }
 
@@ -644,6 +650,9 @@ fn moment() -> Timestamp {
 fn rand_offset() -> u128 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() / 50
 }
+
+#[cfg(test)]
+mod tests;
 
 /// The quarantines of all workspaces below `directory`.
 pub(crate) fn quarantines(directory: &Path) -> Vec<Quarantine> {
