@@ -24,4 +24,4 @@ pub use git::config::{Entry as ConfigEntry, parse as parse_git_config};
 pub use guards::{Enter, GuardError, Guards, HandOff, Overrun, RunsLater};
 pub use quarantine::{Item, Kept};
 pub use rel::Rel;
-pub use rules::{Hold, Rule, rules};
+pub use rules::{Hold, Rule, pushed, rules};

@@ -41,6 +41,9 @@ pub struct Rule {
     pub why: String,
     /// A path that the glob matches, for the test that plants one.
     pub example: String,
+    /// Whether it takes effect for others as soon as it is pushed.
+    #[serde(default)]
+    pub pushed: bool,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +56,19 @@ struct Document {
 pub fn rules() -> &'static [Rule] {
     &INDEX.rules
 }
+
+/// The first rule for what takes effect once it is pushed, for a path with these names, in either case.
+pub fn pushed(names: &[&[u8]]) -> Option<&'static Rule> {
+    let names: Vec<Vec<u8>> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    let matches = |glob: &Glob| (0..names.len()).any(|start| glob.matches(&names[start..]));
+    PUSHED.iter().find(|(_, glob)| matches(glob)).map(|(rule, _)| *rule)
+}
+
+static PUSHED: LazyLock<Vec<(&Rule, Glob)>> = LazyLock::new(|| {
+    let pushed = rules().iter().filter(|rule| rule.pushed);
+    pushed.map(|rule| (rule, Glob::new(&rule.glob.to_ascii_lowercase()))).collect()
+});
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let document: Result<Document, _> = toml::from_str(TEXT);
@@ -167,6 +183,24 @@ mod tests {
             let roots = if written.glob.starts_with("GIT/") { roots } else { &[] };
             assert_eq!(rule(&deep, roots), Some(written.glob.as_str()), "{deep}");
         }
+    }
+
+    #[test]
+    fn what_takes_effect_once_it_is_pushed_is_found_in_either_case() {
+        let glob = |path: &str| pushed(&path.split('/').map(str::as_bytes).collect::<Vec<_>>());
+        for path in [
+            ".github/workflows/ci.yml",
+            ".GitHub/Workflows",
+            "a/.gitmodules",
+            "docs/codeowners",
+            "jenkinsfile",
+        ] {
+            assert!(glob(path).is_some(), "{path}");
+        }
+        for path in [".github/ISSUE_TEMPLATE.md", "src/main.rs", "CLAUDE.md", "package.json"] {
+            assert!(glob(path).is_none(), "{path}");
+        }
+        assert!(rules().iter().filter(|rule| rule.pushed).count() > 30);
     }
 
     #[test]
