@@ -90,9 +90,10 @@ pub enum Stream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GitService {
-    /// A push: the commands at the body's start (which ref, from what, to what) are parsed before the decision.
+    /// A push, and the advertisement before it: the commands (which ref, from what, to what) are parsed and what they change is compared with
+    /// the branches that the forge told of, before the decision.
     ReceivePack,
-    /// A fetch.
+    /// A fetch: where it tells of branches, that is remembered for the next push.
     UploadPack,
 }
 
