@@ -313,7 +313,11 @@ fn wrong_listeners(found: usize) -> Problem {
 fn surroundings(open: &Open) -> Surroundings {
     let dummies =
         open.dummies.iter().map(|one| Dummy { resource: one.resource.clone(), text: one.text.clone() });
-    Surroundings { dummies: dummies.collect(), quiet: open.quiet.clone() }
+    Surroundings {
+        dummies: dummies.collect(),
+        quiet: open.quiet.clone(),
+        workspace: open.workdir.clone().into(),
+    }
 }
 
 fn request(open: &Open) -> OpenRequest {

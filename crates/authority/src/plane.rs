@@ -1,6 +1,6 @@
 //! What the authority needs of a data plane, so that opening a session does not depend on which one serves it.
 
-use std::{io, net::SocketAddr, os::fd::OwnedFd, pin::Pin, sync::Arc};
+use std::{io, net::SocketAddr, os::fd::OwnedFd, path::PathBuf, pin::Pin, sync::Arc};
 
 use bailiwick_core::{Name, ProcessFacts};
 
@@ -35,6 +35,8 @@ pub struct Surroundings {
     pub dummies: Vec<Dummy>,
     /// Hosts that its programs tell about themselves: refused like any other, with repeats folded.
     pub quiet: Vec<String>,
+    /// The workspace, as the host has it.
+    pub workspace: PathBuf,
 }
 
 /// What to do with a wish to connect.

@@ -3,6 +3,7 @@
 use std::{io, net, sync::Arc};
 
 use bailiwick_authority::{DataPlane, Gate, Listeners, LiveSession, SessionPlane, Surroundings};
+use bailiwick_git::Workroom;
 
 use crate::{Limits, Plane, Resolve, SystemResolver, plane::Sockets, upstream::Trust};
 
@@ -12,16 +13,18 @@ pub struct Gateway {
     pub(crate) limits: Limits,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) trust: Arc<Trust>,
+    pub(crate) room: Arc<Workroom>,
 }
 
 impl Gateway {
-    /// A gateway in front of `gate`, with the host's resolver and root certificates.
-    pub fn new(gate: Gate) -> Self {
+    /// A gateway in front of `gate`, with the host's resolver and root certificates. Pushes are kept aside in `room` while they are compared.
+    pub fn new(gate: Gate, room: Workroom) -> Self {
         Self {
             gate,
             limits: Limits::default(),
             resolver: Arc::new(SystemResolver),
             trust: Arc::new(Trust::of_host()),
+            room: Arc::new(room),
         }
     }
 

@@ -14,6 +14,7 @@ mod connect;
 mod dns;
 mod dummies;
 mod fold;
+mod forges;
 mod gateway;
 mod http;
 mod limits;

@@ -25,6 +25,8 @@ pub struct Limits {
     pub head_fields: usize,
     /// KiB of bodies that were read for a decision and are not sent yet. More wait.
     pub body_kib: u32,
+    /// Pushes that are kept aside at the same time, until they are sent or refused. More wait.
+    pub pushes: usize,
     /// How long reaching an upstream may take: each address, and the TLS handshake.
     pub dial: Duration,
     /// How long an upstream connection is kept for the next request.
@@ -47,6 +49,7 @@ impl Default for Limits {
             head_fields: 100,
             // Four of the largest.
             body_kib: 128 << 10,
+            pushes: 4,
             dial: Duration::from_secs(10),
             keep: Duration::from_secs(60),
             fold: Duration::from_secs(60),

@@ -2,12 +2,18 @@
 
 mod attempts;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bailiwick_authority::{Answer, Gate, LiveSession, SessionPlane, Surroundings, TokenEndpoint, Verdict};
 use bailiwick_broker::Captures;
 use bailiwick_catalogue::Host;
 use bailiwick_core::ProcessFacts;
+use bailiwick_git::Workroom;
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
@@ -21,6 +27,7 @@ use crate::{
     dns,
     dummies::Dummies,
     fold::Folds,
+    forges::Forges,
     http,
     names::Names,
     sources::{Expected, Meant, Sources},
@@ -46,6 +53,10 @@ pub struct Plane {
     quiet: Vec<Host>,
     hushed: Folds<String>,
     issuers: Arc<dyn TokenEndpoint>,
+    forges: Forges,
+    pushes: Arc<Semaphore>,
+    workspace: PathBuf,
+    room_for_pushes: Arc<Workroom>,
 }
 
 /// The sockets of one sandbox.
@@ -107,6 +118,10 @@ impl Plane {
                 Arc::clone(&gateway.trust),
                 limits.dial,
             )),
+            forges: Forges::default(),
+            pushes: Arc::new(Semaphore::new(limits.pushes)),
+            workspace: surroundings.workspace,
+            room_for_pushes: Arc::clone(&gateway.room),
         });
         plane.start(sockets);
         Ok(plane)
@@ -178,6 +193,27 @@ impl Plane {
     /// What answers handed out, and stayed outside.
     pub(crate) fn captures(&self) -> &Arc<Captures> {
         &self.captures
+    }
+
+    /// What forges told of their branches.
+    pub(crate) fn forges(&self) -> &Forges {
+        &self.forges
+    }
+
+    /// Waits for a place to keep a push aside.
+    pub(crate) async fn place_for_push(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.pushes).acquire_owned().await.ok()
+    }
+
+    /// The session's workspace.
+    pub(crate) fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// Where pushes are kept aside and compared.
+    pub(crate) fn room_for_pushes(&self) -> &Workroom {
+        &self.room_for_pushes
     }
 
     /// Whether a refusal of `host` is another of many: its program tells about itself there, and it has been on record lately.

@@ -121,7 +121,7 @@ fn a_branch_of_what_the_task_is_about_is_pushed_without_asking_and_nothing_else(
         )
     };
     let permitted = |text: String| run_cases(&text, &policies, &catalogue()).unwrap().1.is_empty();
-    let heads = ", heads = true";
+    let heads = ", heads = true, seen = true, changes = []";
     let fix = "\"refs/heads/fix\"";
     assert!(permitted(case("work on acme/site", "acme/site", fix, heads)));
     assert!(permitted(case("see https://f.example/acme/site", "acme/site.git", fix, heads)));
@@ -130,8 +130,17 @@ fn a_branch_of_what_the_task_is_about_is_pushed_without_asking_and_nothing_else(
         ("work on it", "acme/site", fix, heads),
         ("work on acme/site", "acme/site", "\"refs/heads/main\"", heads),
         ("work on acme/site", "acme/site", "\"refs/heads/fix\", \"refs/heads/master\"", heads),
-        ("work on acme/site", "acme/site", "\"refs/tags/v1\"", ", heads = false"),
-        ("work on acme/site", "acme/site", fix, ""),
+        ("work on acme/site", "acme/site", "\"refs/tags/v1\"", ", heads = false, seen = true"),
+        ("work on acme/site", "acme/site", fix, ", seen = true"),
+        ("work on acme/site", "acme/site", fix, ", heads = true"),
+        ("work on acme/site", "acme/site", fix, ", heads = true, seen = false"),
+        (
+            "work on acme/site",
+            "acme/site",
+            fix,
+            ", heads = true, seen = true, changes = [\".github/workflows/ci.yml\"]",
+        ),
+        ("work on acme/site", "acme/site", fix, ", heads = true, seen = true, options = [\"ci.skip\"]"),
     ] {
         assert!(!permitted(case(task, repo, refs, more)), "{task} {repo} {refs}");
     }

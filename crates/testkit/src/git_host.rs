@@ -91,6 +91,7 @@ impl GitHost {
         std::fs::create_dir_all(&directory).unwrap();
         git(&directory, &["init", "--quiet", "--bare", "--initial-branch=main", "."]);
         git(&directory, &["config", "http.receivepack", "true"]);
+        git(&directory, &["config", "receive.advertisePushOptions", "true"]);
         git(&directory, &["config", "core.bigFileThreshold", "1m"]);
         let mut importer =
             command(&directory, &["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().unwrap();

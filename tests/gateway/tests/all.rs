@@ -30,6 +30,8 @@ mod names;
 mod observed;
 #[path = "all/operations.rs"]
 mod operations;
+#[path = "all/pushing.rs"]
+mod pushing;
 #[path = "all/scrub.rs"]
 mod scrub;
 #[path = "all/smuggling.rs"]

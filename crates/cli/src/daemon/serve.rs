@@ -1,7 +1,9 @@
 //! Being the daemon: the one composition of authority, gateway and ledger.
 
 use std::{
+    fs::{self, DirBuilder},
     io::{self, Write},
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
     sync::Arc,
     time::Duration,
@@ -12,6 +14,7 @@ use bailiwick_authority::{Authority, AuthorityError, Clock, Home, HomeError, Par
 use bailiwick_broker::{Broker, KeyFile, Unlock, Vault};
 use bailiwick_core::{Initiator, Name, Timestamp};
 use bailiwick_gateway::Gateway;
+use bailiwick_git::Workroom;
 use bailiwick_guard::Guards;
 use bailiwick_launch::{bind_seqpacket, bind_stream};
 use bailiwick_ledger::{Disk, Entry, Options, Signer, Writer};
@@ -73,7 +76,7 @@ async fn daemon(options: &Serve, environment: &Environment) -> Result<(), Failur
     })?;
     let path = home.path().to_owned();
     let authority = compose(home).await?;
-    let gateway = Arc::new(Gateway::new(authority.gate().clone()));
+    let gateway = Arc::new(Gateway::new(authority.gate().clone(), workroom(&path, environment)?));
     let guards = Arc::new(Guards::new(&path));
     reconcile(Arc::clone(&guards));
     let unbound = |name: &str, source| Failure::home(USAGE, &HomeError::Io { path: path.join(name), source });
@@ -102,6 +105,19 @@ async fn daemon(options: &Serve, environment: &Environment) -> Result<(), Failur
     shutdown.cancel();
     let _ = launching.await;
     Ok(())
+}
+
+/// Where pushes are kept aside; what an earlier daemon left there is gone.
+fn workroom(home: &Path, environment: &Environment) -> Result<Workroom, Failure> {
+    let path = home.join("scratch");
+    let unusable = |source| Failure::home(USAGE, &HomeError::Io { path: path.clone(), source });
+    match fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+        _ => {}
+    }
+    DirBuilder::new().mode(0o700).create(&path).map_err(unusable)?;
+    let search = environment.variable("PATH").map(ToOwned::to_owned).unwrap_or_default();
+    Ok(Workroom { directory: path, search })
 }
 
 /// Looks through the workspaces of sessions that ended without a daemon. A session that begins there meanwhile waits for it.

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::body::BodyError;
+use super::{body::BodyError, git::heads::Listener};
 use crate::{tracked::Tracked, upstream::Lent};
 
 /// An answer's body.
@@ -28,6 +28,8 @@ pub(crate) enum AnswerBody {
 /// An upstream's body on its way.
 pub(crate) struct Streaming {
     upstream: Incoming,
+    /// Who hears what a forge says of its branches.
+    listener: Option<Listener>,
     sought: Sought,
     sweep: Sweep,
     /// Bytes that are held back because they may be the beginning of something.
@@ -53,6 +55,7 @@ impl AnswerBody {
         let sweep = sought.sweep();
         Self::Upstream(Box::new(Streaming {
             upstream,
+            listener: None,
             sought,
             sweep,
             held: 0,
@@ -63,6 +66,17 @@ impl AnswerBody {
             tracked,
             stop,
         }))
+    }
+}
+
+impl AnswerBody {
+    /// The same, and `listener` hears it.
+    #[must_use]
+    pub(crate) fn heard_by(mut self, listener: Option<Listener>) -> Self {
+        if let Self::Upstream(streaming) = &mut self {
+            streaming.listener = listener;
+        }
+        self
     }
 }
 
@@ -106,6 +120,9 @@ impl Streaming {
     fn pass(&mut self, data: Bytes) -> Bytes {
         let length = data.len() as u64;
         self.tracked.note_received(length);
+        if self.listener.as_mut().is_some_and(|listener| !listener.hear(&data)) {
+            self.listener = None;
+        }
         let passed = self.sweep.feed(data);
         // It never changes how many bytes there are.
         self.held = (self.held + length).saturating_sub(passed.len() as u64);

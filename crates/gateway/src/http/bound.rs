@@ -50,10 +50,6 @@ pub(super) async fn bind(
     if meaning.git == Some(GitService::ReceivePack)
         && let Some(commands) = git::read(&prepared.read)?
     {
-        if commands.with_options() {
-            return Err(Malformed::new("the push has options, which stand behind what a person is shown")
-                .with_fix("push without `--push-option`"));
-        }
         let (body, excerpt) = (Some(commands.digest()), Some(commands.to_string()));
         return Ok((prepared, Bound { body, head, excerpt }));
     }
@@ -67,13 +63,13 @@ pub(super) async fn bind(
 }
 
 async fn whole(prepared: Prepared) -> Result<Prepared, Malformed> {
-    let Prepared { read, rest, room } = prepared;
-    let Some(rest) = rest else { return Ok(Prepared { read, rest: None, room }) };
+    let Prepared { read, rest, room, .. } = prepared;
+    let Some(rest) = rest else { return Ok(Prepared { room, ..Prepared::whole(read) }) };
     let left = read_until(rest, MAX_BODY.saturating_sub(read.len()), |_| Ok(false)).await.map_err(|error| {
         error.with_fix("a person can be asked about a mebibyte at most: send less at once, or have a policy permit it")
     })?;
     let read = if read.is_empty() { left.read } else { [read, left.read].concat().into() };
-    Ok(Prepared { read, rest: None, room })
+    Ok(Prepared { room, ..Prepared::whole(read) })
 }
 
 /// The digest of the fields in a fixed order, each with its length in front: no two heads look alike.

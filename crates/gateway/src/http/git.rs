@@ -1,21 +1,28 @@
 //! What a push is about to do, read from the commands at the start of its body (gitprotocol-pack(5), "Reference Update Request").
 //!
-//! Only the command list is read; the pack behind it streams. A list that cannot be read in exactly one way is refused.
+//! Only commands and options are read here; what the pack behind them changes is [`contents`]. A list that cannot be read in exactly one way is
+//! refused.
+
+pub(crate) mod contents;
+pub(crate) mod heads;
 
 use std::fmt;
 
 use bailiwick_core::{Arguments, Digest, EffectClass, Effects, Value};
+use bailiwick_git::Id;
 
 use super::malformed::Malformed;
 
-/// The most bytes of commands.
+/// The most bytes of commands and options.
 pub(crate) const LIMIT: usize = 64 << 10;
 
 /// The commands of one push.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Commands {
     commands: Vec<Command>,
-    options: bool,
+    options: Vec<String>,
+    /// How many bytes they take: what follows is the pack.
+    length: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,43 +42,80 @@ impl Command {
     }
 }
 
-/// The commands at the start of `body`, once all of them are there.
+/// The commands at the start of `body`, and its options, once all of them are there.
 ///
 /// # Errors
 /// If they cannot be read, or are longer than [`LIMIT`].
 pub(crate) fn read(body: &[u8]) -> Result<Option<Commands>, Malformed> {
-    let (mut commands, mut options) = (Vec::new(), false);
-    let mut at = 0;
+    let (mut found, mut with_options) = (Commands::default(), false);
+    let commands = section(body, 0, |line| {
+        let first = found.commands.is_empty();
+        with_options |= first && asks_for_options(line);
+        found.commands.extend(command(line, first)?);
+        Ok(())
+    });
+    let Some(mut end) = commands? else { return Ok(None) };
+    if with_options {
+        let options = section(body, end, |line| {
+            found.options.push(option(line)?);
+            Ok(())
+        });
+        let Some(after) = options? else { return Ok(None) };
+        end = after;
+    }
+    Ok(Some(Commands { length: end, ..found }))
+}
+
+/// Hands over the lines of `body` from `at` up to a flush packet; where what follows it begins, or `None` if it has not come yet.
+fn section(
+    body: &[u8],
+    mut at: usize,
+    mut each: impl FnMut(&[u8]) -> Result<(), Malformed>,
+) -> Result<Option<usize>, Malformed> {
     loop {
-        let Some(length) = body.get(at..at + 4) else { return unfinished(body) };
-        let length = std::str::from_utf8(length)
-            .ok()
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| usize::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| Malformed::new("the push has a packet without a length"))?;
-        match length {
-            0 => return Ok(Some(Commands { commands, options })),
-            1..=4 => return Err(Malformed::new("the push has a packet that does not belong there")),
-            _ => {}
-        }
-        let Some(line) = body.get(at + 4..at + length) else { return unfinished(body) };
-        at += length;
-        if at > LIMIT {
-            return Err(Malformed::new("the push updates too many references at once"));
-        }
-        options |= commands.is_empty() && asks_for_options(line);
-        if let Some(command) = command(line, commands.is_empty())? {
-            commands.push(command);
+        match packet(body, at)? {
+            Packet::Unfinished => return Ok(None),
+            Packet::Flush => return Ok(Some(at + 4)),
+            Packet::Line(line) => {
+                each(line)?;
+                at += 4 + line.len();
+            }
         }
     }
 }
 
-fn unfinished(body: &[u8]) -> Result<Option<Commands>, Malformed> {
-    if body.len() > LIMIT {
-        Err(Malformed::new("the push updates too many references at once"))
-    } else {
-        Ok(None)
+enum Packet<'a> {
+    Unfinished,
+    Flush,
+    Line(&'a [u8]),
+}
+
+/// The packet of `body` at `at` (gitprotocol-common(5), "pkt-line Format").
+fn packet(body: &[u8], at: usize) -> Result<Packet<'_>, Malformed> {
+    let too_many = || Malformed::new("the push updates too many references at once");
+    let Some(length) = body.get(at..at + 4) else {
+        return if body.len() > LIMIT { Err(too_many()) } else { Ok(Packet::Unfinished) };
+    };
+    let length = std::str::from_utf8(length)
+        .ok()
+        .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        .and_then(|digits| usize::from_str_radix(digits, 16).ok())
+        .ok_or_else(|| Malformed::new("the push has a packet without a length"))?;
+    if at + length > LIMIT {
+        return Err(too_many());
     }
+    match length {
+        0 => Ok(Packet::Flush),
+        1..=4 => Err(Malformed::new("the push has a packet that does not belong there")),
+        _ => Ok(body.get(at + 4..at + length).map_or(Packet::Unfinished, Packet::Line)),
+    }
+}
+
+/// A push option, as it stands in its packet.
+fn option(line: &[u8]) -> Result<String, Malformed> {
+    let text =
+        std::str::from_utf8(line).map_err(|_| Malformed::new("the push has an option that is not text"))?;
+    Ok(text.strip_suffix('\n').unwrap_or(text).to_owned())
 }
 
 /// Whether the capabilities in `line` say that options follow the commands.
@@ -132,14 +176,29 @@ impl Commands {
         arguments.insert("heads".to_owned(), heads.into());
         arguments.insert("create".to_owned(), self.commands.iter().any(Command::creates).into());
         arguments.insert("delete".to_owned(), self.deletes().into());
+        if !self.options.is_empty() {
+            let options = self.options.iter().map(|option| option.as_str().into()).collect();
+            arguments.insert("options".to_owned(), Value::List(options));
+        }
     }
 
-    /// Whether options follow, which the commands do not tell.
-    pub(crate) const fn with_options(&self) -> bool {
-        self.options
+    /// Where each reference was and would be, if it would be anywhere; the first for branches only, and if they were anywhere.
+    pub(crate) fn updates(&self) -> Vec<(Option<Id>, Id)> {
+        let kept = self.commands.iter().filter(|command| !command.deletes());
+        kept.filter_map(|command| {
+            let branch = command.reference.starts_with("refs/heads/");
+            let old = Id::parse(&command.old).filter(|old| branch && !old.is_zero());
+            Some((old, Id::parse(&command.new)?))
+        })
+        .collect()
     }
 
-    /// The digest of what is asked for: references and objects. An object's name is the digest of its content, so the pack is bound too.
+    /// How many bytes of the body they take.
+    pub(crate) const fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The digest of what is asked for: references, objects and options. An object's name is the digest of its content, so the pack is bound too.
     pub(crate) fn digest(&self) -> Digest {
         Digest::of(self.to_string().as_bytes())
     }
@@ -155,11 +214,14 @@ impl Commands {
 }
 
 impl fmt::Display for Commands {
-    /// One command, `old new reference`, after the other.
+    /// One command, `old new reference`, after the other, then the options.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, Command { old, new, reference }) in self.commands.iter().enumerate() {
             let before = if number > 0 { "; " } else { "" };
             write!(f, "{before}{old} {new} {reference}")?;
+        }
+        for option in &self.options {
+            write!(f, "; --push-option={}", option.escape_debug())?;
         }
         Ok(())
     }
@@ -190,6 +252,21 @@ mod tests {
         let arguments = arguments(&body);
         assert_eq!(arguments["ref"], "refs/heads/fix-42".into());
         assert_eq!((&arguments["create"], &arguments["delete"]), (&false.into(), &false.into()));
+    }
+
+    #[test]
+    fn options_stand_between_the_commands_and_the_pack() {
+        let body = packet(&format!("{OLD} {NEW} refs/heads/a\0push-options"))
+            + "0000"
+            + &packet("ci.skip")
+            + &packet("b\n")
+            + "0000";
+        let whole = read((body.clone() + "PACK").as_bytes()).unwrap().unwrap();
+        assert_eq!(whole.length(), body.len());
+        assert!(whole.to_string().ends_with("; --push-option=ci.skip; --push-option=b"), "{whole}");
+        for end in 0..body.len() {
+            assert_eq!(read(&body.as_bytes()[..end]), Ok(None), "{end}");
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@ use super::{
     body::{Prepared, read_until},
     canonical::Canonical,
     exchange::Wire,
-    fields, git, graphql, json,
+    fields,
+    git::{self, contents},
+    graphql, json,
     malformed::Malformed,
 };
 
@@ -25,8 +27,9 @@ pub(super) async fn prepare(
 ) -> Result<(Prepared, Option<Digest>), Reason> {
     let malformed = |malformed: Malformed| malformed.reason();
     if meaning.git == Some(GitService::ReceivePack) && canonical.method == Method::POST {
-        return push(canonical, meaning, body).await.map_err(malformed);
+        return push(wire, canonical, meaning, body).await.map_err(malformed);
     }
+    contents::of_file(&mut meaning.arguments, meaning.effects);
     match meaning.body {
         BodyRule::Empty if body.is_end_stream() => {
             if let Some(rules) = meaning.graphql.clone() {
@@ -49,6 +52,7 @@ pub(super) async fn prepare(
 }
 
 async fn push(
+    wire: &Wire,
     canonical: &Canonical,
     meaning: &mut RouteMatch,
     body: Incoming,
@@ -65,6 +69,7 @@ async fn push(
     let commands = commands.ok_or_else(|| Malformed::new("the push ends within its commands"))?;
     commands.describe(&mut meaning.arguments);
     meaning.effects = commands.effects(meaning.effects);
+    let prepared = contents::look(wire, canonical, &commands, prepared, &mut meaning.arguments).await?;
     Ok((prepared, None))
 }
 

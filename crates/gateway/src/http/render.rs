@@ -13,6 +13,7 @@ use super::{
     exchange::Wire,
     fields,
     forward::{Answered, Failed},
+    git::heads::Listener,
 };
 use crate::{tracked::Tracked, upstream::Lent};
 
@@ -49,7 +50,8 @@ impl Rendering<'_> {
             }
         } else {
             tracked.note_scrubbed(self.sought.scrub_headers(&mut parts.headers));
-            AnswerBody::upstream(body, self.sought.clone(), lent, tracked)
+            let listener = Listener::to(&self.wire.plane, self.canonical, self.meaning, &parts);
+            AnswerBody::upstream(body, self.sought.clone(), lent, tracked).heard_by(listener)
         };
         let mut answer = Response::new(body);
         *answer.status_mut() = parts.status;

@@ -20,7 +20,7 @@ fn impatient() -> (World, Upstream) {
 
 /// Waits until something is so.
 #[track_caller]
-fn until(is_so: impl Fn() -> bool) {
+pub(crate) fn until(is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < deadline, "it does not become so");
@@ -37,19 +37,19 @@ fn delete(upstream: &Upstream, path: &str, body: &str) -> String {
     format!("curl -s -i -X DELETE -d '{body}' {}", upstream.url(path))
 }
 
-fn open(world: &World) -> Vec<Value> {
+pub(crate) fn open(world: &World) -> Vec<Value> {
     world.bailiwick().run(["--json", "approval", "list"]).ok().ndjson()
 }
 
 /// The person at a terminal: `bailiwick approve`, and the words on the card that it shows.
-struct Person {
+pub(crate) struct Person {
     terminal: Terminal,
     once: String,
     target: String,
 }
 
 impl Person {
-    fn at_the_card(world: &World) -> Self {
+    pub(crate) fn at_the_card(world: &World) -> Self {
         let terminal = Terminal::spawn(&world.bailiwick().command(["approve"]), 40, 100);
         terminal.expect("answer:");
         let shown = terminal.contents();
@@ -67,7 +67,12 @@ impl Person {
         self.terminal.wait_for_exit().code()
     }
 
-    fn say_once(self) {
+    /// What is on the screen.
+    pub(crate) fn contents(&self) -> String {
+        self.terminal.contents()
+    }
+
+    pub(crate) fn say_once(self) {
         let word = self.once.clone();
         assert_eq!(self.say(&word), Some(0));
     }
