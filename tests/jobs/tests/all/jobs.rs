@@ -66,10 +66,12 @@ const JOBS: [Job; 21] = [
         "use a database of the host",
         "/usr/bin/python3 -c 'import socket; s = socket.create_connection((\"$DBHOST\", $DBPORT)); s.sendall(b\"query\"); assert s.recv(64) == b\"yreuq\"'",
     ),
-    job(
-        "write a workflow",
-        "mkdir -p .github/workflows; printf 'on: push\\n' > .github/workflows/ci.yml; git add .github; git commit -q -m 'Test on push'; git checkout -q fix-42",
-    ),
+    // What others run at once is shown to a person first.
+    Job {
+        name: "write a workflow",
+        script: "git checkout -q -b ci; mkdir -p .github/workflows; printf 'on: push\\n' > .github/workflows/ci.yml; git add .github; git commit -q -m 'Test on push'; git push -q origin ci || true; git checkout -q fix-42",
+        asks: 1,
+    },
     job(
         "rebase and tidy up",
         "git fetch -q origin; git rebase -q origin/main; git stash list; git branch -v",
@@ -88,14 +90,14 @@ fn everyday_jobs_ask_nobody() {
         let (hold, refuse) = (done.count("hold"), done.count("refuse"));
         println!("{name:<36} {:>5} {:>6} {hold:>5} {refuse:>7}", done.code, done.count("permit"));
         // What goes well says nothing of ours.
-        if done.code != 0 || hold > asks || refuse > 0 || !quiet(&done.said) {
+        if done.code != 0 || hold != asks || refuse > 0 || !(asks > 0 || quiet(&done.said)) {
             wrong.push(format!("{name}: {done:#?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // What was to happen did: the verdict comes from the servers.
     let refs = town.forge.refs("acme/site");
-    assert!(refs.contains_key("refs/heads/fix-42"), "{refs:?}");
+    assert!(refs.contains_key("refs/heads/fix-42") && !refs.contains_key("refs/heads/ci"), "{refs:?}");
     assert_eq!(town.github.deeds(), ["pull", "issue"]);
     assert!(town.docs.seen().iter().any(|seen| seen.path() == "/guide/install"));
 }
