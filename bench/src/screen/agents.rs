@@ -110,7 +110,18 @@ impl Stage {
             std::fs::write(file, text)?;
         }
         let mut alone = Command::new("unshare");
-        alone.args(["--user", "--map-current-user", "--net", "--"]).arg(program).args(agent.arguments);
+        // Its helpers end with it, as they do in the sandbox: one that is left would make the next start faster.
+        alone.args([
+            "--user",
+            "--map-current-user",
+            "--net",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+        ]);
+        alone.arg(program).args(agent.arguments);
         alone.current_dir(home.workspace()).env("HOME", home.user()).env("PATH", &path);
         let readable = tools::directory().display().to_string();
         let mut ours = product.command(&["run", "--import", "--readable", &readable, "--"]);

@@ -12,6 +12,8 @@ mod forges;
 mod fullscreen;
 #[path = "all/headless.rs"]
 mod headless;
+#[path = "all/hooks.rs"]
+mod hooks;
 #[path = "all/logins.rs"]
 mod logins;
 #[path = "all/oauth.rs"]

@@ -8,7 +8,7 @@ mod gemini;
 mod openai;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -48,6 +48,7 @@ impl Turn {
 #[derive(Debug)]
 pub struct Model {
     server: HttpServer,
+    asked: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Model {
@@ -55,18 +56,26 @@ impl Model {
     pub fn start(ca: &TestCa, credential: &str, script: Vec<Turn>) -> Self {
         let tls = ca.server(&HOSTS, &["h2", "http/1.1"], Flaw::None);
         let (credential, script) = (credential.to_owned(), Arc::new(script));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&asked);
         let handler = move |request: Request<Recorded>, _| {
             let known = shows(&request, &credential);
-            let script = Arc::clone(&script);
-            let future = async move { if known { respond(request, &script).await } else { refuse() } };
+            let (script, heard) = (Arc::clone(&script), Arc::clone(&heard));
+            let future =
+                async move { if known { respond(request, &script, &heard).await } else { refuse() } };
             Box::pin(future) as futures_util::future::BoxFuture<'static, Response<Body>>
         };
-        Self { server: http_server::serve(Some(tls), Arc::new(handler)) }
+        Self { server: http_server::serve(Some(tls), Arc::new(handler)), asked }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.server.address
+    }
+
+    /// What it was asked, in JSON, by those who showed the credential.
+    pub fn asked(&self) -> Vec<Value> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every request that reached it so far.
@@ -89,11 +98,12 @@ fn refuse() -> Response<Body> {
     answer(StatusCode::UNAUTHORIZED, "application/json", body.to_string())
 }
 
-async fn respond(request: Request<Recorded>, script: &[Turn]) -> Response<Body> {
+async fn respond(request: Request<Recorded>, script: &[Turn], heard: &Mutex<Vec<Value>>) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let body =
         request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    heard.lock().unwrap_or_else(PoisonError::into_inner).push(asked.clone());
     let method_of_gemini = path.rsplit_once(':').map(|(_, method)| method);
     match (path.rsplit('/').next().unwrap_or_default(), method_of_gemini) {
         ("messages", _) => anthropic::respond(&asked, script),
