@@ -123,12 +123,15 @@ impl Terminal {
         Ok(poll(&mut fds, Some(&within))? > 0)
     }
 
+    /// Answers in the order in which it was asked, as terminals do.
     fn answer(&mut self, length: usize) -> Result<()> {
-        for (question, answer) in ANSWERS {
-            let asked = self.chunk[..length].windows(question.len()).filter(|seen| *seen == question);
-            for _ in 0..asked.count() {
-                self.pty.write_all(answer)?;
-            }
+        let shown = &self.chunk[..length];
+        let answer_at = |at: usize| {
+            ANSWERS.iter().find(|(question, _)| shown[at..].starts_with(question)).map(|(_, answer)| *answer)
+        };
+        let answers: Vec<u8> = (0..length).filter_map(answer_at).flatten().copied().collect();
+        if !answers.is_empty() {
+            self.pty.write_all(&answers)?;
         }
         Ok(())
     }

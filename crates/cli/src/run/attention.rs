@@ -1,13 +1,16 @@
 //! The person at the agent's terminal: told that something waits, and shown the card when Ctrl-] is pressed.
 //!
 //! The card stands on a screen of ours, on which the agent can draw nothing; what is typed there never reaches the agent. What draws
-//! attention (bell, title, notifications) says fixed words only: nothing that an agent chose gets to a terminal or a program that way.
+//! attention (bell, title, notifications) says fixed words and numbers only: no text that an agent chose gets to a terminal or a program that way.
 
 use std::{
     collections::VecDeque,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::{Command, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bailiwick_client::Client;
@@ -16,6 +19,7 @@ use bailiwick_sandbox::terminal::Aside;
 use bailiwick_wire::{AnswerRequest, ApprovalView};
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::listening::told;
 use crate::card::{self, Words};
 
 /// What is said where more than a bell is heard.
@@ -33,6 +37,10 @@ pub(crate) struct Bell(Arc<Shared>);
 struct Shared {
     event: OwnedFd,
     waiting: Mutex<VecDeque<ApprovalId>>,
+    /// Whether something waits that nobody was told of.
+    untold: AtomicBool,
+    /// Ports that nobody was told of.
+    listening: Mutex<Vec<u16>>,
 }
 
 /// The end at the terminal.
@@ -54,7 +62,12 @@ struct Showing {
 /// The two ends.
 pub(crate) fn attention(client: Client) -> rustix::io::Result<(Bell, Attention)> {
     let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let shared = Arc::new(Shared { event, waiting: Mutex::default() });
+    let shared = Arc::new(Shared {
+        event,
+        waiting: Mutex::default(),
+        untold: AtomicBool::new(false),
+        listening: Mutex::default(),
+    });
     Ok((Bell(Arc::clone(&shared)), Attention { shared, client, showing: None }))
 }
 
@@ -62,13 +75,28 @@ impl Bell {
     /// Something waits.
     pub(crate) fn ring(&self, approval: ApprovalId) {
         self.0.waiting().push_back(approval);
-        // The counter cannot run over: it is read whenever it is not zero.
-        let _ = rustix::io::write(&self.0.event, &1_u64.to_ne_bytes());
+        self.0.untold.store(true, Ordering::Relaxed);
+        self.0.wake();
         notify();
+    }
+
+    /// A program inside listens on this port.
+    pub(crate) fn listens(&self, port: u16) {
+        self.0.listening().push(port);
+        self.0.wake();
     }
 }
 
 impl Shared {
+    fn wake(&self) {
+        // The counter cannot run over: it is read whenever it is not zero.
+        let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+    }
+
+    fn listening(&self) -> MutexGuard<'_, Vec<u16>> {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn waiting(&self) -> MutexGuard<'_, VecDeque<ApprovalId>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,11 +110,13 @@ impl Aside for Attention {
     fn tell(&mut self, screen: &mut Vec<u8>) {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.shared.event, &mut count);
-        // Bell, title, and the notifications of iTerm2 and of urxvt: terminals that do not know one ignore it.
-        screen.extend_from_slice(
-            format!("\x07\x1b]2;{WAITS}\x1b\\\x1b]9;{WAITS}\x1b\\\x1b]777;notify;bailiwick;{WAITS}\x1b\\")
-                .as_bytes(),
-        );
+        if self.shared.untold.swap(false, Ordering::Relaxed) {
+            screen.extend_from_slice(format!("\x07\x1b]2;{WAITS}\x1b\\").as_bytes());
+            notification(WAITS, screen);
+        }
+        for port in self.shared.listening().drain(..) {
+            notification(&format!("bailiwick: listens inside: {}", told(port)), screen);
+        }
     }
 
     fn is_wanted(&self) -> bool {
@@ -158,6 +188,13 @@ impl Attention {
             self.shared.waiting().retain(|id| *id != view.id);
         }
     }
+}
+
+/// As iTerm2 and urxvt know notifications: terminals that do not know one ignore it.
+fn notification(text: &str, screen: &mut Vec<u8>) {
+    screen.extend_from_slice(
+        format!("\x1b]9;{text}\x1b\\\x1b]777;notify;bailiwick;{}\x1b\\", text.replace(';', ",")).as_bytes(),
+    );
 }
 
 /// Tells the person elsewhere, where there is a way to. Nobody waits for it.

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -22,6 +23,7 @@ use super::{
     ENDED, OURS, asked,
     attention::{Bell, attention},
     files, furnish, hooks,
+    listening::{self, Listening},
     mediator::Daemon,
     origin, ours,
     plan::{Planned, plan},
@@ -67,6 +69,13 @@ struct Stopper {
     order: Option<StopOrder>,
 }
 
+/// How a sandbox ended, and what is to be said of it.
+struct Ended {
+    exit: Exit,
+    evidence: serde_json::Value,
+    notes: Vec<String>,
+}
+
 type SharedStopper = Arc<Mutex<Stopper>>;
 
 impl Sitting<'_> {
@@ -79,6 +88,7 @@ impl Sitting<'_> {
         let parent = asked::parent(self.options.parent.as_deref(), self.environment)?;
         let grant = asked::grant(self.options.grant.as_deref(), self.environment)?;
         let published = Published::bind(&self.options.publish)?;
+        let reachable = published.ports();
         let dummies = furnish::furnish(&mut planned, self.options, self.environment, self.output)?;
         let Planned { mut plan, agent, profile, needs, workdir, task, writable, .. } = planned;
         let guarded = workspace::evidence(&writable, &plan.protected);
@@ -86,9 +96,12 @@ impl Sitting<'_> {
         self.furnish_hooks(&mut plan, &profile);
         let mut prepared = Sandbox::prepare(plan).map_err(|error| sandbox_failure(&error))?;
         let (bell, proxy) = self.proxy(&mut prepared)?;
+        let says = self.says_what_listens(bell.clone());
         let stopper = SharedStopper::default();
         let repositories = self.repositories(&workdir)?;
-        let session = match prepared.take_listeners() {
+        let listeners = prepared.take_listeners();
+        let own = listeners.as_ref().map(|listeners| own(&addresses(listeners))).unwrap_or_default();
+        let session = match listeners {
             Some(listeners) if !self.options.offline => {
                 let open = Open {
                     task,
@@ -145,11 +158,25 @@ impl Sitting<'_> {
         if !self.options.publish.is_empty() {
             published.serve(running.inward())?;
         }
+        let listening = Listening::watch(running.pid(), own, reachable, says);
         if terminal::carry(proxy, &mut running).map_or(true, |ending| ending != terminal_exited()) {
             running.kill();
         }
         let exit = running.wait();
-        self.finish(parent, session.as_ref(), here, exit, evidence, &stopper)
+        let notes = listening.notes();
+        self.finish(parent, session.as_ref(), here, Ended { exit, evidence, notes }, &stopper)
+    }
+
+    /// Says what listens inside: at once where no screen is disturbed by it, else as a notification and in the summary.
+    fn says_what_listens(&self, bell: Bell) -> listening::Say {
+        let (output, terminal) = (*self.output, self.carried.terminal);
+        Box::new(move |port| {
+            if terminal {
+                bell.listens(port);
+            } else {
+                output.say(format!("bailiwick: listens inside: {}", listening::told(port)));
+            }
+        })
     }
 
     /// The terminal of the sandbox, where it has one, and what rings when something waits for a person.
@@ -280,10 +307,10 @@ impl Sitting<'_> {
         parent: Option<SessionId>,
         session: Option<&(Arc<Launcher>, Opened)>,
         here: Option<Here>,
-        exit: Exit,
-        evidence: serde_json::Value,
+        ended: Ended,
         stopper: &SharedStopper,
     ) -> Result<u8, Failure> {
+        let Ended { exit, evidence, notes } = ended;
         let order = stopper.lock().unwrap_or_else(PoisonError::into_inner).order.take();
         let how = match exit {
             Exit::Code(code) => Exited { code: Some(code.into()), signal: None },
@@ -331,7 +358,7 @@ impl Sitting<'_> {
             ));
         }
         if let Some(id) = id.filter(|_| read) {
-            self.output.say(summary::after(id, actions, &refused, &[]));
+            self.output.say(summary::after(id, actions, &refused, &notes));
         } else if let Some(id) = id
             && actions.refuse + actions.hold > 0
         {
@@ -440,6 +467,11 @@ fn addresses(listeners: &Listeners) -> ListenerAddresses {
         tcp6: addresses.tcp6.map(Into::into),
         dns: addresses.dns.into(),
     }
+}
+
+/// Where we listen ourselves, inside.
+fn own(addresses: &ListenerAddresses) -> Vec<SocketAddr> {
+    [Some(addresses.tcp4), addresses.tcp6, Some(addresses.dns)].into_iter().flatten().collect()
 }
 
 /// In the order of the frame that they travel with.

@@ -9,6 +9,7 @@ mod gitconfig;
 mod hooks;
 mod java;
 pub(crate) mod launch;
+mod listening;
 mod mediator;
 mod origin;
 mod plan;

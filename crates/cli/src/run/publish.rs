@@ -3,6 +3,7 @@
 //! One way only. It must never listen where another machine could connect, and never connect anywhere but inside.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
@@ -50,6 +51,11 @@ impl Published {
     /// Where they are bound.
     pub(crate) fn addresses(&self) -> Vec<String> {
         self.0.iter().map(|(_, address)| address.to_string()).collect()
+    }
+
+    /// Their ports.
+    pub(crate) fn ports(&self) -> BTreeSet<u16> {
+        self.0.iter().map(|(_, address)| address.port()).collect()
     }
 
     /// Carries connections until this process ends.

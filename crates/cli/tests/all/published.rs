@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 
-use bailiwick_testkit::World;
 use bailiwick_testkit::product::{LIMIT, finish};
+use bailiwick_testkit::{Terminal, World};
 use serde_json::Value;
 
 use crate::told::{fails, records, until};
@@ -103,4 +103,42 @@ fn what_cannot_be_published_is_said_before_anything_runs() {
     let port = taken.local_addr().unwrap().port().to_string();
     fails(&bailiwick, &run(&port), 125, "cannot publish on 127.0.0.1", "publish another port");
     assert!(!world.home.workspace().join("ran").exists());
+}
+
+/// Listens for as long as it takes to be noticed, and says when.
+fn lasting(port: u16) -> String {
+    format!(
+        "import socket, time; server = socket.create_server(('127.0.0.1', {port})); print('ready', flush=True); time.sleep(4)"
+    )
+}
+
+#[test]
+fn what_listens_inside_is_said_once_and_not_where_it_is_published() {
+    let world = World::new();
+    let port = free_port();
+    let said = |options: &[&str]| {
+        let mut command = world.bailiwick().command(["run"]);
+        command.args(options).args(["--", "/usr/bin/python3", "-c", &lasting(port)]);
+        finish(command, b"", LIMIT).stderr()
+    };
+    let line = format!(
+        "bailiwick: listens inside: port {port}; `bailiwick run --publish {port}` lets this machine reach it\n"
+    );
+    // Nor are the gateway's own listeners said.
+    assert_eq!(said(&[]).matches("listens inside").count(), 1);
+    assert_eq!(said(&["--offline"]).matches(&line).count(), 1);
+    assert!(!said(&["--publish", &port.to_string()]).contains("listens inside"));
+}
+
+#[test]
+fn at_a_terminal_it_is_a_notification_and_a_line_of_the_summary() {
+    let world = World::new();
+    let port = free_port();
+    let command = world.bailiwick().command(["run", "--", "/usr/bin/python3", "-c", &lasting(port)]);
+    let mut terminal = Terminal::spawn(&command, 40, 120);
+    terminal.wait_for_exit();
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let notification = format!("\x1b]9;bailiwick: listens inside: port {port};");
+    assert_eq!(raw.matches(&notification).count(), 1, "{raw:?}");
+    assert!(raw.contains(&format!("  listened inside: port {port};")), "{raw:?}");
 }
