@@ -10,6 +10,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod generate;
 mod metadata;
 mod mutate;
@@ -48,6 +49,8 @@ enum Command {
     Mutate(mutate::Args),
     /// Run the benchmarks.
     Bench(bench::Args),
+    /// Try everything that reads an attacker's bytes with libFuzzer.
+    Fuzz(fuzz::Args),
     /// Fetch the third-party programs that the tool tests drive into `target/tools`.
     Tools(tools::Args),
 }
@@ -71,6 +74,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Demo(args) => demo::run(&repo, &args),
         Command::Mutate(args) => mutate::run(&repo, &args),
         Command::Bench(args) => bench::run(&repo, &args),
+        Command::Fuzz(args) => fuzz::run(&repo, &args),
         Command::Tools(args) => tools::run(&repo, &args),
     }
 }

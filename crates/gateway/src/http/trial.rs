@@ -128,6 +128,7 @@ impl Case {
         let mut meaning = canonical.view(|view| resource.route(view)).map_err(|refusal| refusal.reason())?;
         supported(&meaning, resource)?;
         let body = self.body.as_deref().unwrap_or_default().as_bytes();
+        git::contents::of_file(&mut meaning.arguments, meaning.effects);
         match meaning.body {
             _ if meaning.git == Some(GitService::ReceivePack) && canonical.method == Method::POST => {
                 let commands = git::read(body)
