@@ -161,6 +161,21 @@ impl Broker {
         }
     }
 
+    /// Keeps what the issuer answered to a login, in the place of any tokens before. Once this returns, they are in the vault, and used.
+    /// Blocks on the store.
+    ///
+    /// # Errors
+    /// If these are no tokens that can be refreshed, or they cannot be kept.
+    pub fn log_in(&self, spec: &CredentialSpec, body: &[u8], now: i64) -> Result<(), RefreshError> {
+        let name = &spec.secret;
+        let tokens = Tokens::first(name, body, now)?;
+        self.put(name, &tokens).map_err(|error| match error {
+            BrokerError::Vault(error) => RefreshError::Vault { name: name.clone(), error },
+            BrokerError::Tokens(error) => error,
+        })?;
+        Ok(())
+    }
+
     /// Notes that an upstream did not take `opened`, so that its tokens are refreshed before they are used again.
     pub fn distrust(&self, spec: &CredentialSpec, opened: &Opened) {
         if spec.oauth.is_some() {

@@ -19,6 +19,7 @@ use std::sync::{
 
 use bailiwick_core::Name;
 
+pub use self::fields::stand_in;
 pub use self::presented::{PresentError, Presented};
 use self::{cookies::Reach, likeness::dummy_like};
 use crate::{Fingerprint, Patterns, Secret, SecretError, Vault};

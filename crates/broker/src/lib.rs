@@ -27,7 +27,7 @@ mod vault;
 pub use answer::{UnscrubbableError, ask_for_plain, check as check_answer};
 pub use broker::{Broker, BrokerError, Opened};
 pub use brought::{Brought, BroughtError, Position, Treatment};
-pub use captures::{CaptureError, Captured, Captures, PresentError, Presented, Site};
+pub use captures::{CaptureError, Captured, Captures, PresentError, Presented, Site, stand_in};
 pub use fingerprint::Fingerprint;
 pub use inject::InjectError;
 pub use oauth::{Refresh, RefreshError};

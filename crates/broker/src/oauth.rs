@@ -98,10 +98,30 @@ struct No {
     error: String,
 }
 
+impl Answer {
+    /// What the vault keeps of it; `None` if these are no tokens.
+    fn kept(mut self, refresh_token: String, now: i64) -> Option<Secret> {
+        let lifetime = self.expires_in.filter(|seconds| *seconds > 0).unwrap_or(0);
+        let expires_at = if lifetime > 0 { now.saturating_add(lifetime) } else { expiry(&self.access_token) };
+        let access_token = std::mem::take(&mut self.access_token);
+        let tokens = Tokens { access_token, refresh_token, expires_at, lifetime, issued_at: now };
+        tokens.access().and_then(|_| tokens.refresh()).ok()?;
+        Secret::new(serde_json::to_vec(&tokens).ok()?).ok()
+    }
+}
+
 impl Tokens {
     /// What the vault has under `name`.
     pub(crate) fn read(name: &Name, secret: &Secret) -> Result<Self, RefreshError> {
         serde_json::from_slice(secret.expose()).map_err(|_| RefreshError::NotTokens { name: name.clone() })
+    }
+
+    /// The first ones of a login, as the issuer answered.
+    pub(crate) fn first(name: &Name, body: &[u8], now: i64) -> Result<Secret, RefreshError> {
+        let unusable = || RefreshError::Answer { name: name.clone(), status: 200 };
+        let mut answer: Answer = serde_json::from_slice(body).map_err(|_| unusable())?;
+        let refresh_token = answer.refresh_token.take().ok_or_else(unusable)?;
+        answer.kept(refresh_token, now).ok_or_else(unusable)
     }
 
     /// The access token.
@@ -159,19 +179,8 @@ impl Tokens {
         }
         let unusable = || RefreshError::Answer { name: refresh.name.clone(), status };
         let mut answer: Answer = serde_json::from_slice(body).map_err(|_| unusable())?;
-        let lifetime = answer.expires_in.filter(|seconds| *seconds > 0).unwrap_or(0);
-        let expires_at =
-            if lifetime > 0 { now.saturating_add(lifetime) } else { expiry(&answer.access_token) };
-        let tokens = Self {
-            access_token: std::mem::take(&mut answer.access_token),
-            refresh_token: answer.refresh_token.take().unwrap_or_else(|| self.refresh_token.clone()),
-            expires_at,
-            lifetime,
-            issued_at: now,
-        };
-        tokens.access().and_then(|_| tokens.refresh()).map_err(|_| unusable())?;
-        let bytes = serde_json::to_vec(&tokens).map_err(|_| unusable())?;
-        Secret::new(bytes).map_err(|_| unusable())
+        let refresh_token = answer.refresh_token.take().unwrap_or_else(|| self.refresh_token.clone());
+        answer.kept(refresh_token, now).ok_or_else(unusable)
     }
 }
 

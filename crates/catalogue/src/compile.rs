@@ -293,6 +293,11 @@ fn mints(form: Option<MintsForm>, effects: &[EffectClass]) -> Result<Mints, Stri
             if !minting.is_captured() {
                 return Err("it captures nothing".into());
             }
+            if minting.login
+                && (minting.cookies || !minting.fields.iter().any(|field| field == "/access_token"))
+            {
+                return Err("a login hands out `/access_token`, and no cookie".into());
+            }
             match minting.fields.iter().chain(&minting.optional).find(|field| !is_pointer(field)) {
                 Some(field) => Err(format!(
                     "`{}` is not a JSON pointer: it starts with `/`, and `~` is written `~0`",

@@ -8,8 +8,9 @@ use bailiwick_core::{Confidentiality, Integrity, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Attributes, CredentialForm, CredentialSpec, GraphqlForm, GroupForm, InspectForm, PartForm,
-    Pattern, PatternForm, Protocol, Resource, RouteForm, Scheme, TEMPLATES, Template, Unmatched, Words,
+    Address, Attributes, CredentialForm, CredentialSpec, GraphqlForm, GroupForm, InspectForm, Mints,
+    PartForm, Pattern, PatternForm, Protocol, Resource, RouteForm, Scheme, TEMPLATES, Template, Unmatched,
+    Words,
     compile::{self, Ground},
 };
 
@@ -236,6 +237,15 @@ impl Definition {
         let parts = compile::parts(merged.at)?;
         let ground = Ground::new(&name, &parts, merged.inspect, merged.graphql, &merged.tenant)?;
         let routes = compile::routes(merged.routes, merged.groups, &ground)?;
+        if credential.as_ref().is_none_or(|credential| credential.oauth.is_none())
+            && routes.iter().any(|route| matches!(&route.mints, Mints::Captured(minting) if minting.login))
+        {
+            return Err(Fault::new(
+                "route",
+                "a login hands out tokens, and this resource has none to keep them as",
+            )
+            .fix("say in [credential.oauth] how they are refreshed"));
+        }
         let tenant = compile::tenant(merged.tenant, &routes)?;
         Ok(Resource {
             name,

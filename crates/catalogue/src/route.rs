@@ -111,6 +111,9 @@ pub struct Minting {
     /// Pointers to fields that are treated alike where they are there.
     #[serde(default)]
     pub optional: Vec<String>,
+    /// Whether it is a login: a token endpoint answers (RFC 6749 §5.1), and its tokens become those of the resource, for every session.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub login: bool,
 }
 
 impl Minting {

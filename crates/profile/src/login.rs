@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bailiwick_catalogue::Definition;
+use bailiwick_catalogue::{Definition, MintsForm};
 use bailiwick_core::Name;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,15 @@ pub struct FactSource {
     /// If a token of three parts stands there: a pointer into its claims.
     #[serde(default)]
     pub claim: Option<String>,
+}
+
+impl Login {
+    /// Whether a program can log in from inside: the answer to a login is captured.
+    #[must_use]
+    pub fn is_possible_inside(&self) -> bool {
+        let captured = |mints: &MintsForm| matches!(mints, MintsForm::Captured(minting) if minting.login);
+        self.definition.routes.iter().any(|route| route.mints.as_ref().is_some_and(captured))
+    }
 }
 
 impl Source {

@@ -1,6 +1,6 @@
 //! An OAuth issuer that rotates its refresh tokens, and the service that takes its access tokens, in one.
 //!
-//! `POST /oauth/token` refreshes (RFC 6749 §6), as a form or as JSON; each refresh token works once. Every other route answers 200 to the
+//! `POST /oauth/token` refreshes (RFC 6749 §6), as a form or as JSON, and takes the code [`CODE`] (§4.1.3); each refresh token works once. Every other route answers 200 to the
 //! access token that was issued last, and 401 to anything else.
 
 use std::net::SocketAddr;
@@ -15,6 +15,9 @@ use tokio::sync::watch;
 use crate::authority::{Flaw, TestCa};
 use crate::http_server::{self, Body, HttpServer, Recorded, answer};
 use crate::journal::Seen;
+
+/// The authorization code that it takes.
+pub const CODE: &str = "MARKER-authorization-code";
 
 /// The tokens of the moment.
 #[derive(Debug)]
@@ -125,12 +128,12 @@ fn serve(headers: &http::HeaderMap, tokens: &Mutex<Tokens>) -> Response<Body> {
 }
 
 fn issue(body: &[u8], tokens: &Mutex<Tokens>) -> Response<Body> {
-    let asked = match serde_json::from_slice::<Value>(body) {
-        Ok(object) => object["refresh_token"].as_str().unwrap_or_default().to_owned(),
-        Err(_) => form_value(body, "refresh_token"),
+    let asked = |name: &str| match serde_json::from_slice::<Value>(body) {
+        Ok(object) => object[name].as_str().unwrap_or_default().to_owned(),
+        Err(_) => form_value(body, name),
     };
     let mut tokens = tokens.lock().unwrap();
-    if asked != tokens.refresh {
+    if asked("refresh_token") != tokens.refresh && asked("code") != CODE {
         return answer(
             StatusCode::BAD_REQUEST,
             "application/json",
@@ -142,6 +145,7 @@ fn issue(body: &[u8], tokens: &Mutex<Tokens>) -> Response<Body> {
     tokens.refresh = format!("MARKER-refresh-{}-9b7d", tokens.issued);
     let issued = json!({
         "access_token": tokens.access, "refresh_token": tokens.refresh, "token_type": "Bearer", "expires_in": 3600,
+        "account": { "email_address": "mia@example.com", "said_again": tokens.access },
     });
     answer(StatusCode::OK, "application/json", issued.to_string())
 }

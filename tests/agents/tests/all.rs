@@ -14,6 +14,8 @@ mod fullscreen;
 mod headless;
 #[path = "all/hooks.rs"]
 mod hooks;
+#[path = "all/login_inside.rs"]
+mod login_inside;
 #[path = "all/logins.rs"]
 mod logins;
 #[path = "all/oauth.rs"]

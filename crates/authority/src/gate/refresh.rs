@@ -64,6 +64,29 @@ impl Gate {
         }
     }
 
+    /// Keeps what a token endpoint answered to a login inside as the resource's tokens, for every session: nothing of the answer may go on
+    /// before.
+    ///
+    /// # Errors
+    /// If these are no tokens, or they cannot be kept or put on record.
+    pub async fn log_in(&self, resource: &Resource, answer: &[u8]) -> Result<(), Reason> {
+        let spec = resource.credential.as_ref();
+        let Some((spec, oauth)) = spec.and_then(|spec| Some((spec, spec.oauth.as_ref()?))) else {
+            return Err(missing("there is nothing to keep a login as".to_owned(), resource.name.as_str()));
+        };
+        let flight = self.shared.flights.of(&spec.secret);
+        let _alone = flight.lock().await;
+        let kept = self.shared.broker.log_in(spec, answer, self.seconds());
+        let (phase, error) = match &kept {
+            Ok(()) => (RefreshPhase::Kept, None),
+            Err(error) => (RefreshPhase::Failed, Some(error.to_string())),
+        };
+        let (source, endpoint) = (spec.secret.to_string(), oauth.token_url.clone());
+        let event = Event::CredentialRefresh(CredentialRefresh { source, endpoint, phase, error });
+        self.shared.journal.daemon(event).await?;
+        kept.map_err(|error| missing(error.to_string(), resource.name.as_str()))
+    }
+
     fn due(&self, spec: &CredentialSpec, resource: &Resource) -> Result<Option<Refresh>, Reason> {
         match self.shared.broker.refresh(spec, self.seconds()) {
             Ok(refresh) => Ok(refresh),

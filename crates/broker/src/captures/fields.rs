@@ -7,8 +7,8 @@ use serde::de::{Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::{CaptureError, Captured, Captures, Kind, Site};
-use crate::Secret;
+use super::{CaptureError, Captured, Captures, Kind, Site, dummy_like};
+use crate::{Patterns, Secret};
 
 /// A text in a document.
 struct Found {
@@ -42,18 +42,56 @@ impl Captures {
             Ok((Kind::Field, Secret::new(found.text.as_bytes().to_vec()).map_err(unfit)?, None))
         });
         let dummies = self.keep(secrets.collect::<Result<_, _>>()?, from, source)?;
-        let mut next = Zeroizing::new(Vec::with_capacity(body.len()));
-        let mut at = 0;
-        for ((_, found), dummy) in found.iter().zip(&dummies) {
-            next.extend_from_slice(&body[at..found.place.start]);
-            // A dummy has no character that JSON escapes.
-            next.extend([b"\"", dummy.as_bytes(), b"\""].concat());
-            at = found.place.end;
-        }
-        next.extend_from_slice(&body[at..]);
+        let mut next = replaced(body, &found, &dummies);
         let scrubbed = self.patterns().map_or(0, |patterns| patterns.scrub_bytes(&mut next));
         Ok((next, Captured { dummies }, scrubbed))
     }
+}
+
+/// The longest that a program is told its tokens live, in seconds: whoever keeps them refreshes them, and it must not try.
+const LASTING: &[u8] = b"31536000";
+
+/// A token endpoint's answer to a login as it may go on: with fresh dummies in the place of the fields that `minting` names, and without an
+/// end of their time. What they stand for is not kept here.
+///
+/// # Errors
+/// If it hands out something that cannot be found, or no dummy can be made. It must not go on then.
+pub fn stand_in(body: &[u8], minting: &Minting) -> Result<(Zeroizing<Vec<u8>>, Captured), CaptureError> {
+    let found = find_all(body, minting, true)?;
+    let (mut secrets, mut dummies) = (Vec::new(), Vec::new());
+    for (field, found) in &found {
+        let unfit = |error| CaptureError::NotSecret { what: (*field).to_owned(), error };
+        let secret = Secret::new(found.text.as_bytes().to_vec()).map_err(unfit)?;
+        dummies.push(dummy_like(&secret).ok_or(CaptureError::NoRandomness)?);
+        secrets.push(secret);
+    }
+    let mut next = lasting(replaced(body, &found, &dummies))?;
+    // Where it says them over again.
+    Patterns::new(&secrets).scrub_bytes(&mut next);
+    Ok((next, Captured { dummies }))
+}
+
+/// The answer, with `expires_in` a long time off.
+fn lasting(body: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, CaptureError> {
+    let whole: &RawValue = serde_json::from_slice(&body).map_err(|_| CaptureError::NotJson)?;
+    let Some(value) = member(whole, "expires_in")? else { return Ok(body) };
+    let start = value.get().as_ptr().addr() - body.as_ptr().addr();
+    let end = start + value.get().len();
+    Ok(Zeroizing::new([&body[..start], LASTING, &body[end..]].concat()))
+}
+
+/// `body` with each of `dummies` in the place of what was found.
+fn replaced(body: &[u8], found: &[(&str, Found)], dummies: &[String]) -> Zeroizing<Vec<u8>> {
+    let mut next = Zeroizing::new(Vec::with_capacity(body.len()));
+    let mut at = 0;
+    for ((_, found), dummy) in found.iter().zip(dummies) {
+        next.extend_from_slice(&body[at..found.place.start]);
+        // A dummy has no character that JSON escapes.
+        next.extend([b"\"", dummy.as_bytes(), b"\""].concat());
+        at = found.place.end;
+    }
+    next.extend_from_slice(&body[at..]);
+    next
 }
 
 /// The fields in the order in which they stand, each once.

@@ -70,6 +70,17 @@ fn mistakes_are_told_with_the_key_and_what_to_write() {
                 .to_owned(),
             "has no place",
         ),
+        (
+            format!(
+                "{}mints = {{ fields = ['/access_token'], login = true }}\n",
+                route.replace("read", "identity")
+            ),
+            "none to keep them as",
+        ),
+        (
+            format!("{}mints = {{ fields = ['/token'], login = true }}\n", route.replace("read", "identity")),
+            "hands out `/access_token`",
+        ),
         (format!("{}body = 'graphql'\n", route.replace("read", "write")), "GraphQL query"),
         (format!("[inspect.x]\n{route}inspect = 'x'\nbody = 'stream'\n"), "only JSON can be inspected"),
         ("[[inspect.x.rule]]\nat = 'a..b'\nkeys = []\n".to_owned(), "not a place"),

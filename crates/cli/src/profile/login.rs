@@ -62,6 +62,7 @@ impl Settling<'_> {
         }
         let needs_one = self.profile.logins.iter().any(|login| !login.optional);
         if needs_one && active.iter().all(|login| login.optional) {
+            self.open_the_door()?;
             self.say_how();
         }
         self.stand(&active, &memory)
@@ -169,6 +170,17 @@ impl Settling<'_> {
         memory.keep(home, self.name)?;
         self.output.say(format!("bailiwick: took over {} for the resource `{name}`", login.title));
         Ok(())
+    }
+
+    /// Declares what can be logged in to from inside, where nothing of that name is declared.
+    fn open_the_door(&self) -> Result<(), Failure> {
+        let mut inside = self.profile.logins.iter().filter(|login| login.is_possible_inside());
+        let Some(login) = inside.next() else { return Ok(()) };
+        if declared(self.environment, &login.resource).is_some() || elsewhere(self.environment, login) {
+            return Ok(());
+        }
+        let text = toml::to_string(&login.definition).map_err(io::Error::other)?;
+        declare(self.environment, &login.resource, &text)
     }
 
     fn say_how(&self) {

@@ -1,6 +1,6 @@
 //! An upstream's answer as the agent may see it: without the credential that opened it, and without what it hands out.
 
-use bailiwick_broker::{Captured, Sought, check_answer};
+use bailiwick_broker::{Captured, Sought, check_answer, stand_in};
 use bailiwick_catalogue::{Resource, RouteMatch};
 use bailiwick_core::{Reason, ReasonCode};
 use http::{Method, Response, StatusCode, header, response};
@@ -108,6 +108,9 @@ impl Rendering<'_> {
         tracked.note_received(read.len() as u64);
         let (site, source) = (capture::site(self.canonical, self.resource), self.source(tracked));
         let (minting, success) = (&self.meaning.minting, parts.status.is_success());
+        if minting.login && success {
+            return self.logged_in(parts, &read, lent, tracked).await;
+        }
         let taken = self.wire.plane.captures().take_fields(&read, minting, success, site, &source);
         let (mut next, captured, scrubbed) =
             taken.map_err(|error| capture::uncaptured(&error, self.resource))?;
@@ -116,6 +119,30 @@ impl Rendering<'_> {
         capture::of_new_bytes(parts);
         let hits = self.sought.scrub_headers(&mut parts.headers) + self.sought.scrub_bytes(&mut next);
         tracked.note_scrubbed(scrubbed + hits);
+        if let Some(lent) = lent {
+            lent.give_back();
+        }
+        tracked.complete();
+        Ok(AnswerBody::own(std::mem::take(&mut *next)))
+    }
+
+    /// The answer to a login: its tokens are kept as the resource's, and what stands for them goes inside.
+    async fn logged_in(
+        &self,
+        parts: &mut response::Parts,
+        read: &[u8],
+        lent: Option<Lent>,
+        tracked: &mut Tracked,
+    ) -> Result<AnswerBody, Reason> {
+        let uncaptured = |error| capture::uncaptured(&error, self.resource);
+        let (mut next, captured) = stand_in(read, &self.meaning.minting).map_err(uncaptured)?;
+        self.wire.plane.gate().log_in(self.resource, read).await?;
+        tracked.note_captured(0, captured.dummies.len());
+        self.stand_in(captured);
+        capture::of_new_bytes(parts);
+        tracked.note_scrubbed(
+            self.sought.scrub_headers(&mut parts.headers) + self.sought.scrub_bytes(&mut next),
+        );
         if let Some(lent) = lent {
             lent.give_back();
         }
