@@ -39,7 +39,7 @@ fn at<'a>(resource: &'a Name, host: &'a str) -> Site<'a> {
 
 fn fields(fields: &[&str], optional: &[&str]) -> Minting {
     let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-    Minting { cookies: false, fields: owned(fields), optional: owned(optional) }
+    Minting { fields: owned(fields), optional: owned(optional), ..Minting::default() }
 }
 
 /// Takes `pointers` out of `body`, an answer with success: the answer as it goes on, and the dummies.

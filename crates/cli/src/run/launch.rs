@@ -143,12 +143,7 @@ impl Sitting<'_> {
         if let (None, Some(ttl)) = (&session, self.options.ttl) {
             end_after(ttl, &stopper);
         }
-        let mut evidence =
-            serde_json::to_value(running.evidence()).map_err(|error| ours("evidence", error))?;
-        evidence["workspace"] = guarded;
-        if !self.options.publish.is_empty() {
-            evidence["published"] = published.addresses().into();
-        }
+        let evidence = self.evidence(&running, guarded, &published)?;
         if let Some((launcher, _)) = &session {
             let evidence = evidence.clone();
             launcher.measured(Measured { evidence }).map_err(|error| launch_failure(&error))?;
@@ -165,6 +160,22 @@ impl Sitting<'_> {
         let exit = running.wait();
         let notes = listening.notes();
         self.finish(parent, session.as_ref(), here, Ended { exit, evidence, notes }, &stopper)
+    }
+
+    /// What was measured of the sandbox, and what leads into it.
+    fn evidence(
+        &self,
+        running: &Running,
+        guarded: serde_json::Value,
+        published: &Published,
+    ) -> Result<serde_json::Value, Failure> {
+        let mut evidence =
+            serde_json::to_value(running.evidence()).map_err(|error| ours("evidence", error))?;
+        evidence["workspace"] = guarded;
+        if !self.options.publish.is_empty() {
+            evidence["published"] = published.addresses().into();
+        }
+        Ok(evidence)
     }
 
     /// Says what listens inside: at once where no screen is disturbed by it, else as a notification and in the summary.
