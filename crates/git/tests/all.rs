@@ -1,4 +1,5 @@
 //! Pushes that real git makes, and those that an attacker makes of them.
+#![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
 
 use std::{
     collections::BTreeSet,
