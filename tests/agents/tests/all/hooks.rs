@@ -51,7 +51,9 @@ impl Town {
                 && says(row, "decision", decision)
                 && says(row, "resource", resource)
         });
-        rows.next().unwrap_or_else(|| panic!("{log:#?}")).clone()
+        let found = rows.next().cloned();
+        assert!(found.is_some(), "{log:#?}");
+        found.unwrap_or_default()
     }
 
     fn explained(&self, row: &Value) -> (Value, String) {
