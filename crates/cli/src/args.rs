@@ -51,7 +51,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Approval(Approval),
     /// Show the card that waits longest, and ask for the answer.
-    Approve,
+    Approve {
+        /// All cards of its session at once, with one answer for exactly these.
+        #[arg(long)]
+        together: bool,
+    },
     /// Stop orders.
     #[command(subcommand)]
     Lock(Lock),

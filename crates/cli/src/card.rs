@@ -41,6 +41,20 @@ impl Words {
         }
     }
 
+    /// What was typed below several cards means: never a target.
+    pub(crate) fn read_once(&self, typed: &str) -> Option<Answer> {
+        self.read(typed).and_then(|(answer, scope)| (scope == Scope::Effect).then_some(answer))
+    }
+
+    /// What may be typed below `count` cards, one line each.
+    pub(crate) fn lines_for(&self, count: usize) -> Vec<String> {
+        vec![
+            format!("  {}   yes, to exactly these {count}, once each", self.once),
+            "  no    no to all of them; the same again is refused for ten minutes".to_owned(),
+            "  else  they wait on, unanswered".to_owned(),
+        ]
+    }
+
     /// What may be typed, one line each.
     pub(crate) fn lines(&self) -> Vec<String> {
         vec![
@@ -117,6 +131,7 @@ mod tests {
     fn only_the_words_answer() {
         let words = Words { once: "kor".into(), target: "dax".into() };
         assert_eq!(words.read(" kor\n"), Some((Answer::Yes, Scope::Effect)));
+        assert_eq!((words.read_once("kor"), words.read_once("dax")), (Some(Answer::Yes), None));
         assert_eq!(words.read("dax"), Some((Answer::Yes, Scope::Target)));
         assert_eq!(words.read("no"), Some((Answer::No, Scope::Effect)));
         for other in ["", "y", "yes", "Kor", "kor dax", "korkor"] {

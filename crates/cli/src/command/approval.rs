@@ -32,14 +32,32 @@ pub(crate) fn execute(command: &Approval, client: &Client, output: &Output) -> R
     }
 }
 
-/// Shows the next card, and sends what the person says.
-pub(crate) fn approve(client: &Client, output: &Output) -> Result<(), Failure> {
+/// Shows the next card, or with `together` all that wait in its session, and sends what the person says.
+pub(crate) fn approve(together: bool, client: &Client, output: &Output) -> Result<(), Failure> {
     let open: Vec<ApprovalView> = client.get("/v1/approvals")?;
     let Some(view) = open.first() else {
         output.say("nothing waits for a person");
         return Ok(());
     };
+    let bundle: Vec<&ApprovalView> = open.iter().filter(|other| other.session == view.session).collect();
+    if together && bundle.len() > 1 {
+        return answer_all(&bundle, client, output);
+    }
     answer(view, (1, open.len()), client, output)
+}
+
+/// One word for several cards: each answer is for exactly what its card shows, once.
+fn answer_all(views: &[&ApprovalView], client: &Client, output: &Output) -> Result<(), Failure> {
+    let words = Words::new();
+    let cards = views.iter().enumerate().map(|(at, view)| (*view, (at + 1, views.len())));
+    let said = ask(cards, &words.lines_for(views.len()), |typed| words.read_once(typed))?;
+    let Some(answer) = said else { return Err(unanswered(views[0])) };
+    // One that is gone meanwhile does not keep the others from being answered; it is told at the end.
+    let mut failed = None;
+    for view in views {
+        failed = say(view, answer, Scope::Effect, client, output).err().or(failed);
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 fn answer(
@@ -48,7 +66,8 @@ fn answer(
     client: &Client,
     output: &Output,
 ) -> Result<(), Failure> {
-    match ask(view, place)? {
+    let words = Words::new();
+    match ask([(view, place)], &words.lines(), |typed| words.read(typed))? {
         Some((answer, scope)) => say(view, answer, scope, client, output),
         None => Err(unanswered(view)),
     }
@@ -89,13 +108,16 @@ fn say(
     Ok(())
 }
 
-/// Shows the card on the person's own terminal and reads the answer there, whatever the standard streams are.
-fn ask(view: &ApprovalView, place: (usize, usize)) -> Result<Option<(Answer, Scope)>, Failure> {
+/// Shows cards on the person's own terminal, with what may be typed, and reads the answer there, whatever the standard streams are.
+fn ask<'v, A>(
+    cards: impl IntoIterator<Item = (&'v ApprovalView, (usize, usize))>,
+    words: &[String],
+    read: impl Fn(&str) -> Option<A>,
+) -> Result<Option<A>, Failure> {
     let mut terminal = terminal()?;
     let columns = tcgetwinsize(&terminal).map_or(80, |size| usize::from(size.ws_col));
-    let words = Words::new();
-    let lines = card::lines(view, place, columns).into_iter().chain(words.lines());
-    let shown: String = lines.map(|line| line + "\n").collect();
+    let cards = cards.into_iter().flat_map(|(view, place)| card::lines(view, place, columns));
+    let shown: String = cards.chain(words.iter().cloned()).map(|line| line + "\n").collect();
     write!(terminal, "\n{shown}\n")?;
     terminal.flush()?;
     // What was typed before the card could be read answers nothing.
@@ -104,7 +126,7 @@ fn ask(view: &ApprovalView, place: (usize, usize)) -> Result<Option<(Answer, Sco
     terminal.flush()?;
     let mut typed = String::new();
     BufReader::new(terminal).read_line(&mut typed)?;
-    Ok(words.read(&typed))
+    Ok(read(&typed))
 }
 
 fn terminal() -> Result<File, Failure> {

@@ -66,7 +66,7 @@ pub(crate) fn execute(
         Command::Quarantine(command) => quarantine::execute(&command, &client, environment, output)?,
         Command::Session(command) => session::execute(&command, &client, output)?,
         Command::Approval(command) => approval::execute(&command, &client, output)?,
-        Command::Approve => approval::approve(&client, output)?,
+        Command::Approve { together } => approval::approve(together, &client, output)?,
         Command::Lock(command) => lock::execute(command, &client, output)?,
         Command::Stop(options) => stop::execute(&options, &client, output)?,
         Command::Log(options) => log::execute(&options, &client, output)?,

@@ -23,7 +23,7 @@ pub(super) fn answer(stage: &Stage, output: &Output) -> Result<(), Failure> {
     }
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         output.say("\nThis one waits for you:");
-        return command::approve(&client, output);
+        return command::approve(false, &client, output);
     }
     let Some(view) = open.first() else { return Ok(()) };
     output.say(card::lines(view, (1, open.len()), 110).join("\n"));

@@ -177,6 +177,36 @@ fn a_yes_for_the_target_is_for_that_target_while_the_session_lives() {
 }
 
 #[test]
+fn several_questions_of_a_session_are_answered_together_each_for_itself() {
+    let (world, upstream) = impatient();
+    let work = world.home.workspace();
+    let (a, b, c) =
+        (delete(&upstream, "/a", "1"), delete(&upstream, "/b", "2"), delete(&upstream, "/c", "3"));
+    let script = format!(
+        "{a}; {b}; touch asked; until [ -e answered ]; do sleep 0.05; done; {a} > first; {b} > second; {a} > third; {c} > other"
+    );
+    let mut inside =
+        world.run(["bash", "-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(|| work.join("asked").exists());
+    let mut terminal = Terminal::spawn(&world.bailiwick().command(["approve", "--together"]), 60, 100);
+    terminal.expect("answer:");
+    let card = terminal.contents();
+    assert!(
+        card.contains("(1 of 2)") && card.contains("(2 of 2)") && card.contains("/a") && card.contains("/b"),
+        "{card}"
+    );
+    let line = card.lines().find(|line| line.ends_with("to exactly these 2, once each")).unwrap();
+    terminal.send(&format!("{}\r", line.split_whitespace().next().unwrap()));
+    assert_eq!(terminal.wait_for_exit().code(), Some(0));
+    std::fs::write(work.join("answered"), "").unwrap();
+    inside.wait().unwrap();
+    let status =
+        |file: &str| std::fs::read_to_string(work.join(file)).unwrap().split(' ').nth(1).unwrap().to_owned();
+    assert_eq!(["first", "second", "third", "other"].map(status), ["200", "200", "403", "403"]);
+    assert_eq!(deletions(&upstream), 2);
+}
+
+#[test]
 fn any_other_word_answers_nothing_and_no_is_remembered() {
     let (world, upstream) = impatient();
     let work = world.home.workspace();
@@ -321,4 +351,24 @@ fn leaving_the_card_answers_nothing() {
     terminal.send("\x04\x04");
     terminal.wait_for_exit();
     assert_eq!(deletions(&upstream), 0);
+}
+
+/// curl asks a thousand times for the same, many at a time. A person has one question, and nothing happens.
+#[test]
+fn a_thousand_identical_attempts_are_one_question() {
+    let (world, upstream) = impatient();
+    let work = world.home.workspace();
+    let urls = format!("url = \"{}\"\noutput = \"/dev/null\"\n", upstream.url("/a")).repeat(1000);
+    std::fs::write(work.join("urls"), urls).unwrap();
+    let script = "curl -s -X DELETE -Z --parallel-max 50 -w '%{http_code}\\n' -K urls > codes || true; touch asked; until [ -e answered ]; do sleep 0.05; done";
+    let mut inside =
+        world.run(["bash", "-c", script]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(|| work.join("asked").exists());
+    assert_eq!(open(&world).len(), 1);
+    std::fs::write(work.join("answered"), "").unwrap();
+    inside.wait().unwrap();
+    let codes = std::fs::read_to_string(work.join("codes")).unwrap();
+    assert_eq!(codes.lines().filter(|code| *code == "403").count(), 1000, "{}", codes.lines().count());
+    assert_eq!(deletions(&upstream), 0);
+    world.bailiwick().run(["ledger", "verify"]).ok();
 }
