@@ -21,13 +21,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bailiwick-store-sqlite", &["core", "ledger", "store", "wire"]),
     ("bailiwick-broker", &["core", "catalogue", "profile", "policy", "ledger", "store"]),
     ("bailiwick-authority", &["core", "catalogue", "policy", "ledger", "store", "broker", "wire"]),
+    ("bailiwick-guard", &["core"]),
+    ("bailiwick-git", &["core", "guard"]),
     (
         "bailiwick-gateway",
         &["core", "catalogue", "policy", "ledger", "store", "broker", "authority", "guard", "git"],
     ),
     ("bailiwick-client", &["core", "launch", "wire"]),
-    ("bailiwick-guard", &["core"]),
-    ("bailiwick-git", &["core", "guard"]),
     (
         "bailiwick-api",
         &["core", "catalogue", "policy", "ledger", "launch", "store", "broker", "authority", "guard", "wire"],

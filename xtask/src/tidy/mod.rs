@@ -95,6 +95,7 @@ pub(crate) fn run(repo: &Repo) -> Result<()> {
     problems.extend(files.iter().flat_map(words::check));
     problems.extend(manifests::check(manifest, &files));
     problems.extend(documents::check(text(&files, "ARCHITECTURE.md"), &files));
+    problems.extend(documents::attacks(text(&files, documents::ATTACKS), &files));
     problems.extend(edges::check(&metadata));
     problems.extend(supply::check(text(&files, "deny.toml"), &metadata)?);
     for problem in &problems {

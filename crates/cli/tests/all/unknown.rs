@@ -1,5 +1,6 @@
 //! Things that are not there: a session, an action, a lock, a secret, a resource.
 
+use bailiwick_testkit::product::{LIMIT, finish};
 use bailiwick_testkit::{Upstream, World};
 use serde_json::Value;
 
@@ -132,4 +133,24 @@ fn a_secret_that_is_not_there() {
     let set = world.bailiwick().run_with(b"MARKER-another-secret", ["secret", "set", "service"]);
     set.ok();
     assert!(world.script(&call).ok().stdout().ends_with("200"));
+}
+
+/// A machine without any network: the daemon starts there, and says which upstream it cannot reach.
+#[test]
+fn without_any_network_it_starts_and_says_what_cannot_be_reached() {
+    let world = World::new();
+    world.home.write(
+        "resources/api.toml",
+        "template = \"http\"\naddress = \"https://api.example.com\"\ncredentials = \"none\"\n",
+    );
+    let inside = "echo works; curl -s -o answer -w '%{http_code}' https://api.example.com/";
+    let command = world.run(["bash", "-c", inside]);
+    let mut alone = std::process::Command::new("unshare");
+    alone.args(["--user", "--map-current-user", "--net", "--"]).arg(command.get_program());
+    alone.args(command.get_args()).current_dir(world.home.workspace());
+    alone.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let finished = finish(alone, b"", LIMIT).ok();
+    assert_eq!(finished.stdout(), "works\n502");
+    let answer = std::fs::read_to_string(world.home.workspace().join("answer")).unwrap();
+    assert!(answer.contains("upstream_unreachable") && answer.contains("`api` cannot be used"), "{answer}");
 }
