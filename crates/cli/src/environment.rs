@@ -40,6 +40,20 @@ impl Environment {
         self.variables.iter().find(|(found, _)| found == name).map(|(_, value)| value)
     }
 
+    /// A program that we run ourselves, outside: from `PATH`, but from nowhere below `workspace`, where an agent may have put one of that name.
+    pub(crate) fn program(&self, name: &str, workspace: &Path) -> Option<PathBuf> {
+        let workspace = workspace.canonicalize().ok()?;
+        let real = |path: PathBuf| path.canonicalize().ok().filter(|real| real.is_file());
+        env::split_paths(self.variable("PATH")?)
+            .filter(|directory| directory.is_absolute())
+            .filter(|directory| directory.canonicalize().is_ok_and(|real| !real.starts_with(&workspace)))
+            .filter_map(|directory| {
+                let path = directory.join(name);
+                real(path.clone()).filter(|real| !real.starts_with(&workspace)).map(|_| path)
+            })
+            .next()
+    }
+
     /// `path`, made absolute against the directory the command was given in.
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
         self.current_dir.join(path)

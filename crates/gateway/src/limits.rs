@@ -49,7 +49,7 @@ impl Default for Limits {
             head_fields: 100,
             // Four of the largest.
             body_kib: 128 << 10,
-            pushes: 4,
+            pushes: 2,
             dial: Duration::from_secs(10),
             keep: Duration::from_secs(60),
             fold: Duration::from_secs(60),

@@ -12,7 +12,7 @@ use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pid
 use crate::{Unseen, scratch::Scratch};
 
 /// The most memory that it may have, in bytes of address space.
-const MEMORY: u64 = 2 << 30;
+const MEMORY: u64 = 1 << 30;
 
 /// A child that is killed when its time is over, or when nobody waits for it any more.
 #[derive(Debug)]

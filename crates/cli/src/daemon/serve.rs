@@ -31,6 +31,9 @@ use crate::{
     output::{CONFLICT, Failure, NO, USAGE},
 };
 
+/// Where the daemon looks for git. Not on `PATH`: a directory of a workspace may be on it, and an agent may have put one there.
+const SYSTEM: &str = "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin";
+
 /// Serves until a signal, a request or idleness ends it.
 pub(crate) fn serve(options: &Serve, environment: &Environment) -> Result<(), Failure> {
     harden()?;
@@ -76,7 +79,7 @@ async fn daemon(options: &Serve, environment: &Environment) -> Result<(), Failur
     })?;
     let path = home.path().to_owned();
     let authority = compose(home).await?;
-    let gateway = Arc::new(Gateway::new(authority.gate().clone(), workroom(&path, environment)?));
+    let gateway = Arc::new(Gateway::new(authority.gate().clone(), workroom(&path)?));
     let guards = Arc::new(Guards::new(&path));
     reconcile(Arc::clone(&guards));
     let unbound = |name: &str, source| Failure::home(USAGE, &HomeError::Io { path: path.join(name), source });
@@ -108,7 +111,7 @@ async fn daemon(options: &Serve, environment: &Environment) -> Result<(), Failur
 }
 
 /// Where pushes are kept aside; what an earlier daemon left there is gone.
-fn workroom(home: &Path, environment: &Environment) -> Result<Workroom, Failure> {
+fn workroom(home: &Path) -> Result<Workroom, Failure> {
     let path = home.join("scratch");
     let unusable = |source| Failure::home(USAGE, &HomeError::Io { path: path.clone(), source });
     match fs::remove_dir_all(&path) {
@@ -116,8 +119,7 @@ fn workroom(home: &Path, environment: &Environment) -> Result<Workroom, Failure>
         _ => {}
     }
     DirBuilder::new().mode(0o700).create(&path).map_err(unusable)?;
-    let search = environment.variable("PATH").map(ToOwned::to_owned).unwrap_or_default();
-    Ok(Workroom { directory: path, search })
+    Ok(Workroom { directory: path, search: SYSTEM.into() })
 }
 
 /// Looks through the workspaces of sessions that ended without a daemon. A session that begins there meanwhile waits for it.

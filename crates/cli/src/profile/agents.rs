@@ -30,7 +30,14 @@ pub(crate) fn detected(environment: &Environment, output: &Output) -> Result<Vec
     for (name, profile) in library.iter() {
         let place = |program: &String| library::find(program.as_ref(), environment, &environment.current_dir);
         let Some(program) = profile.programs.iter().find_map(place) else { continue };
-        let settling = Settling { name, profile, environment, output, import: false };
+        let settling = Settling {
+            name,
+            profile,
+            environment,
+            output,
+            workspace: &environment.current_dir,
+            import: false,
+        };
         agents.push(Agent {
             profile: name.to_string(),
             title: profile.title.clone(),
@@ -49,7 +56,8 @@ fn would_use(settling: &Settling<'_>) -> String {
         return format!("{}, kept by the gateway for the resource `{}`", login.title, login.resource);
     }
     let found = settling.profile.logins.iter().find_map(|login| {
-        takeover::find(login, settling.environment, |_| {}).map(|(source, _)| (login, source))
+        takeover::find(login, settling.environment, settling.workspace, |_| {})
+            .map(|(source, _)| (login, source))
     });
     let declined = Memory::of(&settling.environment.home, settling.name).declined;
     match found {

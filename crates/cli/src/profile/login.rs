@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, BufRead, IsTerminal, Write},
+    path::Path,
 };
 
 use bailiwick_catalogue::{Definition, Resource};
@@ -39,6 +40,7 @@ pub(crate) struct Settling<'a> {
     pub(crate) profile: &'a Profile,
     pub(crate) environment: &'a Environment,
     pub(crate) output: &'a Output,
+    pub(crate) workspace: &'a Path,
     /// Take over what is found without asking, also in the place of what is there.
     pub(crate) import: bool,
 }
@@ -95,7 +97,7 @@ impl Settling<'_> {
                 continue;
             }
             let complain = |problem| self.output.say(format!("bailiwick: {problem}"));
-            if let Some((source, found)) = takeover::find(login, self.environment, complain) {
+            if let Some((source, found)) = takeover::find(login, self.environment, self.workspace, complain) {
                 offers.push((login, source, found));
             }
         }

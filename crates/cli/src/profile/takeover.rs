@@ -9,19 +9,20 @@ use std::{
 
 use bailiwick_profile::{Found, Login, Source};
 
-use super::library;
 use crate::environment::Environment;
 
 /// The largest file with a credential, and the longest answer of a program.
 const MAX: u64 = 64 * 1024;
 
-/// The first of the login's sources that has something. What cannot be read is said, and passed over.
+/// The first of the login's sources that has something. What cannot be read is said, and passed over. No program
+/// is run that lies in `workspace`.
 pub(crate) fn find<'l>(
     login: &'l Login,
     environment: &Environment,
+    workspace: &Path,
     mut complain: impl FnMut(String),
 ) -> Option<(&'l Source, Found)> {
-    login.sources.iter().find_map(|source| match look(source, environment) {
+    login.sources.iter().find_map(|source| match look(source, environment, workspace) {
         Ok(found) => found.map(|found| (source, found)),
         Err(problem) => {
             complain(format!("cannot use {}: {problem}", source.describe()));
@@ -30,7 +31,7 @@ pub(crate) fn find<'l>(
     })
 }
 
-fn look(source: &Source, environment: &Environment) -> Result<Option<Found>, String> {
+fn look(source: &Source, environment: &Environment, workspace: &Path) -> Result<Option<Found>, String> {
     if let Some(name) = &source.env {
         let value = environment.variable(name).and_then(|value| value.to_str());
         return Ok(value.and_then(Found::plain));
@@ -39,7 +40,7 @@ fn look(source: &Source, environment: &Environment) -> Result<Option<Found>, Str
         let Some(text) = read(&environment.user_home.join(file))? else { return Ok(None) };
         return Found::in_file(&text, source).map_err(|error| error.to_string());
     }
-    Ok(printed(&source.command, environment))
+    Ok(printed(&source.command, environment, workspace))
 }
 
 fn read(path: &Path) -> Result<Option<String>, String> {
@@ -55,9 +56,9 @@ fn read(path: &Path) -> Result<Option<String>, String> {
 }
 
 /// What a program of the person's prints; nothing if it is not there or fails.
-fn printed(command: &[String], environment: &Environment) -> Option<Found> {
+fn printed(command: &[String], environment: &Environment, workspace: &Path) -> Option<Found> {
     let (program, arguments) = command.split_first()?;
-    let program = library::find(program.as_ref(), environment, Path::new("/"))?;
+    let program = environment.program(program, workspace)?;
     let mut child = Command::new(program)
         .args(arguments)
         // Never from the workspace, whose files it might read as its configuration.

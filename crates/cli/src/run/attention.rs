@@ -6,6 +6,7 @@
 use std::{
     collections::VecDeque,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -41,6 +42,14 @@ struct Shared {
     untold: AtomicBool,
     /// Ports that nobody was told of.
     listening: Mutex<Vec<u16>>,
+    heralds: Heralds,
+}
+
+/// Programs that tell a person elsewhere, where they are there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heralds {
+    pub(crate) tmux: Option<PathBuf>,
+    pub(crate) notify_send: Option<PathBuf>,
 }
 
 /// The end at the terminal.
@@ -60,13 +69,14 @@ struct Showing {
 }
 
 /// The two ends.
-pub(crate) fn attention(client: Client) -> rustix::io::Result<(Bell, Attention)> {
+pub(crate) fn attention(client: Client, heralds: Heralds) -> rustix::io::Result<(Bell, Attention)> {
     let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let shared = Arc::new(Shared {
         event,
         waiting: Mutex::default(),
         untold: AtomicBool::new(false),
         listening: Mutex::default(),
+        heralds,
     });
     Ok((Bell(Arc::clone(&shared)), Attention { shared, client, showing: None }))
 }
@@ -77,7 +87,7 @@ impl Bell {
         self.0.waiting().push_back(approval);
         self.0.untold.store(true, Ordering::Relaxed);
         self.0.wake();
-        notify();
+        notify(self.0.heralds.clone());
     }
 
     /// A program inside listens on this port.
@@ -198,21 +208,24 @@ fn notification(text: &str, screen: &mut Vec<u8>) {
 }
 
 /// Tells the person elsewhere, where there is a way to. Nobody waits for it.
-fn notify() {
-    std::thread::spawn(|| {
-        if std::env::var_os("TMUX").is_some() {
-            say("tmux", &["display-message", "-d", "5000", WAITS]);
+fn notify(heralds: Heralds) {
+    std::thread::spawn(move || {
+        let is_set = |variable: &&str| std::env::var_os(variable).is_some();
+        if let Some(tmux) = heralds.tmux.filter(|_| is_set(&"TMUX")) {
+            say(&tmux, &["display-message", "-d", "5000", WAITS]);
         }
-        if ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|variable| std::env::var_os(variable).is_some()) {
-            say("notify-send", &["--app-name=bailiwick", WAITS]);
+        if let Some(notify) =
+            heralds.notify_send.filter(|_| ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(is_set))
+        {
+            say(&notify, &["--app-name=bailiwick", WAITS]);
         }
     });
 }
 
-fn say(program: &str, arguments: &[&str]) {
+fn say(program: &Path, arguments: &[&str]) {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // A program that is not there tells nobody.
+    // One that fails tells nobody.
     let _ = command.status();
 }
 

@@ -38,6 +38,7 @@ pub(super) fn furnish(
             profile: &planned.needs,
             environment,
             output,
+            workspace: &planned.workdir,
             import: options.import,
         };
         settling.settle().map_err(|failure| Failure { exit: OURS, ..failure })?

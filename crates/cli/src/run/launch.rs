@@ -21,7 +21,7 @@ use bailiwick_wire::{HandOff, Health, SessionView, Tally};
 
 use super::{
     ENDED, OURS, asked,
-    attention::{Bell, attention},
+    attention::{Bell, Heralds, attention},
     files, furnish, hooks,
     listening::{self, Listening},
     mediator::Daemon,
@@ -95,7 +95,7 @@ impl Sitting<'_> {
         self.say_once();
         self.furnish_hooks(&mut plan, &profile);
         let mut prepared = Sandbox::prepare(plan).map_err(|error| sandbox_failure(&error))?;
-        let (bell, proxy) = self.proxy(&mut prepared)?;
+        let (bell, proxy) = self.proxy(&mut prepared, &workdir)?;
         let says = self.says_what_listens(bell.clone());
         let stopper = SharedStopper::default();
         let repositories = self.repositories(&workdir)?;
@@ -157,8 +157,10 @@ impl Sitting<'_> {
         if terminal::carry(proxy, &mut running).map_or(true, |ending| ending != terminal_exited()) {
             running.kill();
         }
-        let exit = running.wait();
         let notes = listening.notes();
+        // Before its process id can become another's.
+        drop(listening);
+        let exit = running.wait();
         self.finish(parent, session.as_ref(), here, Ended { exit, evidence, notes }, &stopper)
     }
 
@@ -191,9 +193,11 @@ impl Sitting<'_> {
     }
 
     /// The terminal of the sandbox, where it has one, and what rings when something waits for a person.
-    fn proxy(&self, prepared: &mut Prepared) -> Result<(Bell, Option<PtyProxy>), Failure> {
+    fn proxy(&self, prepared: &mut Prepared, workdir: &Path) -> Result<(Bell, Option<PtyProxy>), Failure> {
         let client = Client::new(&self.environment.home);
-        let (bell, attention) = attention(client).map_err(|error| ours("terminal", error))?;
+        let program = |name: &str| self.environment.program(name, workdir);
+        let heralds = Heralds { tmux: program("tmux"), notify_send: program("notify-send") };
+        let (bell, attention) = attention(client, heralds).map_err(|error| ours("terminal", error))?;
         let proxy = terminal::proxy(prepared, &self.carried)?;
         Ok((bell, proxy.map(|proxy| proxy.aside(Box::new(attention)))))
     }
@@ -395,7 +399,7 @@ impl Sitting<'_> {
         if self.options.offline {
             return Ok(Repositories::default());
         }
-        let seen = origin::look(workdir, &self.environment.home).map_err(|error| ours("workspace", error))?;
+        let seen = origin::look(workdir, self.environment).map_err(|error| ours("workspace", error))?;
         let mut repositories = seen.repositories;
         repositories.names.extend(self.options.repository.iter().cloned());
         if let Some(warning) = seen.warning

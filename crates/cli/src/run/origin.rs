@@ -8,6 +8,8 @@ use std::{collections::BTreeSet, fs, io, os::unix::fs::OpenOptionsExt as _, path
 use bailiwick_core::{Digest, Repositories};
 use serde::{Deserialize, Serialize};
 
+use crate::environment::Environment;
+
 /// What is kept of a workspace.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,17 +27,17 @@ pub(crate) struct Origin {
 }
 
 /// The host that the workspace is a clone of, if that is still the repository that was seen there first.
-pub(crate) fn host(workspace: &Path, home: &Path) -> io::Result<Option<String>> {
-    let Some(url) = url_of(workspace) else { return Ok(None) };
+pub(crate) fn host(workspace: &Path, environment: &Environment) -> io::Result<Option<String>> {
+    let Some(url) = url_of(workspace, environment) else { return Ok(None) };
     let now = Repositories::name_of(&url);
-    let same = now.is_some() && first_seen(workspace, home, now.clone())? == now;
+    let same = now.is_some() && first_seen(workspace, &environment.home, now.clone())? == now;
     Ok(Repositories::host_of(&url).filter(|_| same))
 }
 
-/// Looks at `workspace`; what was seen there first is kept in `home`.
-pub(crate) fn look(workspace: &Path, home: &Path) -> io::Result<Origin> {
-    let now = clone_of(workspace);
-    let known = first_seen(workspace, home, now.clone())?;
+/// Looks at `workspace`; what was seen there first is kept in the home.
+pub(crate) fn look(workspace: &Path, environment: &Environment) -> io::Result<Origin> {
+    let now = clone_of(workspace, environment);
+    let known = first_seen(workspace, &environment.home, now.clone())?;
     let names: BTreeSet<String> = known.iter().cloned().collect();
     let repositories = Repositories { names, branches: default_branch(workspace).into_iter().collect() };
     let warning = match &now {
@@ -49,17 +51,17 @@ pub(crate) fn look(workspace: &Path, home: &Path) -> io::Result<Origin> {
     Ok(Origin { repositories, warning })
 }
 
-fn clone_of(workspace: &Path) -> Option<String> {
-    Repositories::name_of(&url_of(workspace)?)
+fn clone_of(workspace: &Path, environment: &Environment) -> Option<String> {
+    Repositories::name_of(&url_of(workspace, environment)?)
 }
 
 /// The address of `origin`, by git's own reading of the file, without what it includes.
-fn url_of(workspace: &Path) -> Option<String> {
+fn url_of(workspace: &Path, environment: &Environment) -> Option<String> {
     let config = workspace.join(".git/config");
     if !fs::symlink_metadata(&config).is_ok_and(|found| found.is_file()) {
         return None;
     }
-    let said = Command::new("git")
+    let said = Command::new(environment.program("git", workspace)?)
         .args(["config", "--no-includes", "--file"])
         .arg(&config)
         .args(["--get", "remote.origin.url"])
@@ -122,6 +124,17 @@ mod tests {
             .unwrap();
     }
 
+    /// With `home`, and git where it is.
+    fn environment(home: &Path) -> Environment {
+        let path = std::env::var_os("PATH").unwrap();
+        Environment {
+            home: home.to_owned(),
+            user_home: home.to_owned(),
+            current_dir: home.to_owned(),
+            variables: vec![("PATH".into(), path)],
+        }
+    }
+
     fn names(origin: &Origin) -> Vec<&str> {
         origin.repositories.names.iter().map(String::as_str).collect()
     }
@@ -130,11 +143,11 @@ mod tests {
     fn what_is_seen_first_is_believed_and_what_comes_later_is_told() {
         let (home, workspace) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         clone(workspace.path(), "https://forge.example/acme/site.git");
-        let first = look(workspace.path(), home.path()).unwrap();
+        let first = look(workspace.path(), &environment(home.path())).unwrap();
         assert_eq!((names(&first), &first.warning), (vec!["acme/site"], &None));
         assert!(first.repositories.protected().contains("refs/heads/next"));
         clone(workspace.path(), "https://forge.example/evil/site.git");
-        let later = look(workspace.path(), home.path()).unwrap();
+        let later = look(workspace.path(), &environment(home.path())).unwrap();
         assert_eq!(names(&later), ["acme/site"]);
         assert!(later.warning.unwrap().contains("--repository evil/site"));
     }
@@ -142,9 +155,9 @@ mod tests {
     #[test]
     fn a_clone_that_the_agent_made_is_not_the_persons() {
         let (home, workspace) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        assert_eq!(look(workspace.path(), home.path()).unwrap(), Origin::default());
+        assert_eq!(look(workspace.path(), &environment(home.path())).unwrap(), Origin::default());
         clone(workspace.path(), "https://forge.example/evil/site.git");
-        let later = look(workspace.path(), home.path()).unwrap();
+        let later = look(workspace.path(), &environment(home.path())).unwrap();
         assert!(names(&later).is_empty() && later.warning.is_some());
     }
 
@@ -158,12 +171,44 @@ mod tests {
         assert_eq!(default_branch(workspace.path()), None);
     }
 
+    /// An agent of an earlier session put a `git` into a directory of the workspace that is on the person's `PATH`.
+    #[test]
+    fn a_program_that_lies_in_the_workspace_is_not_run() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (home, workspace) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        clone(workspace.path(), "https://forge.example/acme/site.git");
+        let mark = home.path().join("ran");
+        let planted = |directory: &Path| {
+            fs::create_dir_all(directory).unwrap();
+            let script = format!("#!/bin/sh\ntouch {}\n", mark.display());
+            fs::write(directory.join("git"), script).unwrap();
+            fs::set_permissions(directory.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let looked = |directory: &Path| {
+            let mut environment = environment(home.path());
+            let path = environment.variables[0].1.to_str().unwrap().to_owned();
+            environment.variables[0].1 = format!("{}:{path}", directory.display()).into();
+            look(workspace.path(), &environment).unwrap()
+        };
+        for directory in [workspace.path().join("bin"), home.path().join("link")] {
+            planted(&workspace.path().join("bin"));
+            let _ = std::os::unix::fs::symlink(workspace.path().join("bin"), home.path().join("link"));
+            assert_eq!(names(&looked(&directory)), ["acme/site"]);
+            assert!(!mark.exists(), "{}", directory.display());
+        }
+        // Elsewhere it is the person's own.
+        let own = home.path().join("own");
+        planted(&own);
+        looked(&own);
+        assert!(mark.exists());
+    }
+
     #[test]
     fn what_a_configuration_includes_is_not_read() {
         let (home, workspace) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         clone(workspace.path(), "x\n[include]\n\tpath = other");
         fs::write(workspace.path().join(".git/other"), "[remote \"origin\"]\n\turl = https://f/evil/site\n")
             .unwrap();
-        assert!(names(&look(workspace.path(), home.path()).unwrap()).is_empty());
+        assert!(names(&look(workspace.path(), &environment(home.path())).unwrap()).is_empty());
     }
 }

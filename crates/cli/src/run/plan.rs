@@ -103,7 +103,7 @@ fn with_forge(
     if options.offline || options.observe {
         return Ok(needs);
     }
-    let host = origin::host(workdir, &environment.home).map_err(|error| ours("workspace", error))?;
+    let host = origin::host(workdir, environment).map_err(|error| ours("workspace", error))?;
     let forge =
         host.map_or(Ok(None), |host| Library::forge(&host)).map_err(|error| ours("profile", error))?;
     Ok(match forge {
