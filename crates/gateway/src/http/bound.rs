@@ -63,7 +63,12 @@ pub(super) async fn bind(
 }
 
 async fn whole(prepared: Prepared) -> Result<Prepared, Malformed> {
-    let Prepared { read, rest, room, .. } = prepared;
+    let Prepared { read, spool, rest, room } = prepared;
+    if spool.is_some() {
+        return Err(Malformed::new(
+            "what was kept aside of the body is bound by its commands, and there are none",
+        ));
+    }
     let Some(rest) = rest else { return Ok(Prepared { room, ..Prepared::whole(read) }) };
     let left = read_until(rest, MAX_BODY.saturating_sub(read.len()), |_| Ok(false)).await.map_err(|error| {
         error.with_fix("a person can be asked about a mebibyte at most: send less at once, or have a policy permit it")
