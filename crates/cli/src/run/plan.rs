@@ -138,7 +138,16 @@ fn names<'o>(options: &'o Run, needs: &Profile) -> Result<&'o [OsString], Failur
 fn readable(options: &Run, environment: &Environment) -> Result<Vec<PathBuf>, Failure> {
     let paths = options.readable.iter().map(|path| environment.absolute(path));
     paths
-        .map(|path| match fs::metadata(&path) {
+        .map(|path| match fs::canonicalize(&path) {
+            Ok(real) if touches(&real, &environment.home) => {
+                let detail = format!(
+                    "`{}` cannot be readable inside: credentials are kept in `{}`",
+                    path.display(),
+                    environment.home.display()
+                );
+                Err(Failure::usage(detail)
+                    .fix("name what is needed of it with `--readable PATH`, outside BAILIWICK_HOME"))
+            }
             Ok(_) => Ok(path),
             Err(error) => {
                 let detail = format!("cannot make `{}` readable inside: {error}", path.display());
@@ -147,6 +156,12 @@ fn readable(options: &Run, environment: &Environment) -> Result<Vec<PathBuf>, Fa
             }
         })
         .collect()
+}
+
+/// Whether `real` is `home`, in it, or above it; links were followed.
+fn touches(real: &Path, home: &Path) -> bool {
+    let home = fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
+    real.starts_with(&home) || home.starts_with(real)
 }
 
 /// What the work is for: said, read from a file, or the beginning of the command itself.

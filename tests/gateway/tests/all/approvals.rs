@@ -267,26 +267,38 @@ fn rustix_pid(id: u32) -> rustix::process::Pid {
     rustix::process::Pid::from_raw(id.cast_signed()).unwrap()
 }
 
-/// The agent has the person's own program, and even the person's own directory to read: the daemon does not hear it.
+/// The agent has the person's own program, and knows where the person's daemon is: it is not heard.
 #[test]
 fn nothing_inside_can_say_yes() {
     let (world, upstream) = impatient();
     let bailiwick = world.bailiwick();
-    let program = bailiwick.program().display().to_string();
+    let (program, home) =
+        (bailiwick.program().display().to_string(), world.home.path().display().to_string());
     let script = format!(
-        "{}; cp {program} ./b; ./b approval list; echo list=$?; ./b approval yes -; echo yes=$?
-         /usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"{}/daemon.sock\")'; echo socket=$?",
+        "{}; cp {program} ./b; export BAILIWICK_HOME={home}; ./b approval list; echo list=$?; ./b approval yes -; echo yes=$?
+         /usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"{home}/daemon.sock\")'; echo socket=$?",
         delete(&upstream, "/a", "1"),
-        world.home.path().display(),
     );
-    let mut command = bailiwick.command(["run", "--readable", &program, "--readable"]);
-    command.arg(world.home.path()).args(["--", "bash", "-c", &script]);
-    let ended = command.stdin(Stdio::null()).output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr);
-    // Showing the home to an agent is refused outright, or shows no way in.
-    assert!(!said.contains("list=0") && !said.contains("yes=0") && !said.contains("socket=0"), "{said}");
+    let run = |readable: &str| {
+        let mut command = bailiwick.command(["run", "--readable", readable]);
+        let ended = command.args(["--", "bash", "-c", &script]).stdin(Stdio::null()).output().unwrap();
+        String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr)
+    };
+    let said = run(&program);
+    for failed in ["list=3", "yes=3", "socket=1"] {
+        assert!(said.contains(failed), "{failed} in\n{said}");
+    }
+    let rows: Vec<Value> = world.bailiwick().run(["--json", "log"]).ok().ndjson();
+    assert_eq!(rows.iter().filter(|row| row["decision"] == "hold").count(), 1, "{rows:#?}");
     assert_eq!(deletions(&upstream), 0);
-    assert!(upstream.wait_for(Duration::ZERO, |seen| seen.method == "DELETE").is_none());
+    // Nor can its directory be shown to an agent, or a part of it, or what it lies in.
+    let link = world.home.workspace().join("link");
+    std::os::unix::fs::symlink(world.home.path(), &link).unwrap();
+    let above = world.home.path().parent().unwrap().display().to_string();
+    for shown in [home.clone(), format!("{home}/vault.key"), above, link.display().to_string()] {
+        let said = run(&shown);
+        assert!(said.contains("credentials are kept in") && !said.contains("list="), "{shown}: {said}");
+    }
 }
 
 /// The word on the screen that says yes, once.
