@@ -59,7 +59,9 @@ fn an_interactive_python_survives_an_interrupt() {
     let world = World::new();
     let mut terminal = world.terminal(["/usr/bin/python3", "-i", "-q"]);
     terminal.expect(">>>");
-    terminal.send("import time; print('sl' + 'eeping', flush=True); time.sleep(1000)\r");
+    // An interrupt just before it sleeps is noticed after it.
+    terminal
+        .send("import time; print('sl' + 'eeping', flush=True); [time.sleep(.1) for _ in range(10000)]\r");
     terminal.expect("sleeping");
     terminal.send("\x03");
     terminal.expect("KeyboardInterrupt");
