@@ -27,18 +27,18 @@ pub(crate) struct Commands {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Command {
-    old: String,
-    new: String,
+    old: Id,
+    new: Id,
     reference: String,
 }
 
 impl Command {
     fn creates(&self) -> bool {
-        is_zero(&self.old)
+        self.old.is_zero()
     }
 
     fn deletes(&self) -> bool {
-        is_zero(&self.new)
+        self.new.is_zero()
     }
 }
 
@@ -135,23 +135,16 @@ fn command(line: &[u8], first: bool) -> Result<Option<Command>, Malformed> {
     let text = std::str::from_utf8(text).map_err(|_| unreadable())?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     if let Some(object) = text.strip_prefix("shallow ") {
-        return if is_object(object) { Ok(None) } else { Err(unreadable()) };
+        return if Id::parse(object).is_some() { Ok(None) } else { Err(unreadable()) };
     }
     let mut words = text.splitn(3, ' ');
-    let (old, new, reference) = (words.next(), words.next(), words.next());
-    let (Some(old), Some(new), Some(reference)) = (old, new, reference) else { return Err(unreadable()) };
-    if !is_object(old) || !is_object(new) || old.len() != new.len() || !is_reference(reference) {
+    let mut object = || words.next().and_then(Id::parse);
+    let (old, new) = (object(), object());
+    let (Some(old), Some(new), Some(reference)) = (old, new, words.next()) else { return Err(unreadable()) };
+    if old.format() != new.format() || !is_reference(reference) {
         return Err(unreadable());
     }
-    Ok(Some(Command { old: old.to_owned(), new: new.to_owned(), reference: reference.to_owned() }))
-}
-
-fn is_object(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn is_zero(object: &str) -> bool {
-    object.bytes().all(|byte| byte == b'0')
+    Ok(Some(Command { old, new, reference: reference.to_owned() }))
 }
 
 /// The rules of git-check-ref-format(1) that matter to a reader, and `refs/` in front.
@@ -185,10 +178,10 @@ impl Commands {
     /// Where each reference was and would be, if it would be anywhere; the first for branches only, and if they were anywhere.
     pub(crate) fn updates(&self) -> Vec<(Option<Id>, Id)> {
         let kept = self.commands.iter().filter(|command| !command.deletes());
-        kept.filter_map(|command| {
+        kept.map(|command| {
             let branch = command.reference.starts_with("refs/heads/");
-            let old = Id::parse(&command.old).filter(|old| branch && !old.is_zero());
-            Some((old, Id::parse(&command.new)?))
+            let old = Some(command.old.clone()).filter(|old| branch && !old.is_zero());
+            (old, command.new.clone())
         })
         .collect()
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bailiwick_core::{Arguments, Effects, Value};
-use bailiwick_git::{Push, Unseen, carried, store_of};
+use bailiwick_git::{Id, Push, Unseen, carried, store_of};
 use bailiwick_guard::pushed;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -84,13 +84,13 @@ fn told(changes: &[String]) -> Value {
 async fn compare(
     wire: &Wire,
     canonical: &Canonical,
-    updates: Vec<(Option<bailiwick_git::Id>, bailiwick_git::Id)>,
+    updates: Vec<(Option<Id>, Id)>,
     pack: Option<File>,
 ) -> Result<Vec<String>, Unseen> {
     let tips = heads::repository(canonical).and_then(|repository| wire.plane.forges().tips(&repository));
     let (process, plane) = (wire.process.pid, Arc::clone(&wire.plane));
     let compared = spawn_blocking(move || {
-        // Its parent's sandbox shows it another home than we see; what is not there is not found.
+        // As the process sees it: in its sandbox the home is another than here, and what is there is not found.
         let directory = fs::read_link(format!("/proc/{process}/cwd")).ok();
         let store = directory.and_then(|directory| store_of(&directory, plane.workspace()));
         carried(Push {
@@ -116,22 +116,30 @@ async fn set_aside(
 ) -> Result<(Prepared, Pack), Malformed> {
     let Prepared { mut read, rest, room, .. } = prepared;
     let begun = read.split_off(commands.length().min(read.len()));
-    let unkept = |error: std::io::Error| Malformed::new(format!("the push cannot be kept aside: {error}"));
     let place = wire.plane.place_for_push().await;
-    let file = tempfile::tempfile_in(&wire.plane.room_for_pushes().directory).map_err(unkept)?;
+    let file =
+        tempfile::tempfile_in(&wire.plane.room_for_pushes().directory).map_err(|error| unkept(&error))?;
     let mut aside = Aside { file, written: 0, waiting: begun.to_vec() };
     let rest = match rest {
         Some(rest) => aside.take(rest).await?,
         None => None,
     };
-    aside.write().await.map_err(unkept)?;
-    let pack = aside.file.try_clone().and_then(|mut file| file.rewind().map(|()| file)).map_err(unkept)?;
+    aside.write().await.map_err(|error| unkept(&error))?;
+    let pack = aside
+        .file
+        .try_clone()
+        .and_then(|mut file| file.rewind().map(|()| file))
+        .map_err(|error| unkept(&error))?;
     let pack = match (&rest, aside.written) {
         (Some(_), _) => Err(Unseen::TooMuch("512 MiB")),
         (None, 0) => Ok(None),
         (None, _) => Ok(Some(pack)),
     };
     Ok((Prepared { read, spool: Some(aside.spool(place)), rest, room }, pack))
+}
+
+fn unkept(error: &std::io::Error) -> Malformed {
+    Malformed::new(format!("the push cannot be kept aside: {error}"))
 }
 
 struct Aside {
@@ -149,9 +157,7 @@ impl Aside {
             let Ok(data) = frame.into_data() else { continue };
             self.waiting.extend_from_slice(&data);
             if self.waiting.len() >= CHUNK {
-                let unkept =
-                    |error: std::io::Error| Malformed::new(format!("the push cannot be kept aside: {error}"));
-                self.write().await.map_err(unkept)?;
+                self.write().await.map_err(|error| unkept(&error))?;
             }
             if self.written > LARGEST {
                 return Ok(Some(body));
