@@ -14,8 +14,8 @@ use bailiwick_core::{Approval, Lock, Name, Problem};
 use bailiwick_guard::{GuardError, Guards};
 use bailiwick_store::LogFilter;
 use bailiwick_wire::{
-    AnswerRequest, ApprovalView, Attempted, Done, HandOff, Health, Loaded, LockReport, LockRequest,
-    QuarantineContent, Quarantined, SecretValue, SecretView, SessionView,
+    AnswerRequest, ApprovalView, Attempted, Done, ForgetRequest, HandOff, Health, Loaded, LockReport,
+    LockRequest, QuarantineContent, Quarantined, SecretValue, SecretView, SessionView, WorkspaceView,
 };
 use bailiwick_wire::{Explanation, LogRow};
 use bytes::Bytes;
@@ -70,6 +70,8 @@ fn routes(shared: Shared) -> Router {
         .route("/v1/quarantine", get(quarantine))
         .route("/v1/quarantine/{id}", get(quarantined).delete(discard))
         .route("/v1/quarantine/{id}/restore", post(restore))
+        .route("/v1/workspaces", get(workspaces))
+        .route("/v1/workspaces/forget", post(forget))
         .route("/v1/approvals", get(approvals))
         .route("/v1/approvals/{reference}", get(approval).post(answer))
         .route("/v1/locks", get(locks).post(lock))
@@ -167,6 +169,17 @@ async fn answer(
 async fn hand_off(State(shared): State<Shared>, Path(session): Path<String>) -> Answer<HandOff> {
     let left = guarding(&shared, move |guards| Ok(guards.hand_off(&session))).await?;
     Ok(Json(left.as_ref().map(workspace::hand_off).unwrap_or_default()))
+}
+
+async fn workspaces(State(shared): State<Shared>) -> Json<Vec<WorkspaceView>> {
+    Json(shared.authority.workspaces())
+}
+
+async fn forget(
+    State(shared): State<Shared>,
+    Json(request): Json<ForgetRequest>,
+) -> Answer<Vec<WorkspaceView>> {
+    Ok(Json(shared.authority.forget_workspace(&request.workspace).await?))
 }
 
 async fn quarantine(State(shared): State<Shared>) -> Answer<Vec<Quarantined>> {

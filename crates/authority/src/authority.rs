@@ -9,6 +9,7 @@ mod locks;
 mod look;
 mod secrets;
 mod sessions;
+mod workspaces;
 
 use std::{
     collections::HashMap,
@@ -26,8 +27,8 @@ pub(crate) use look::resolve;
 pub use sessions::OpenRequest;
 
 use crate::{
-    Clock, Gate, Home, LiveSession, LoadError, Settings, Snapshot, approvals::Desk, journal::Journal,
-    settings::SettingsError, watch,
+    Clock, Gate, Home, LiveSession, LoadError, Settings, Snapshot, approvals::Desk, exposure::Exposures,
+    journal::Journal, settings::SettingsError, watch,
 };
 
 /// What an authority is made of, wired by the composition root.
@@ -89,6 +90,7 @@ impl Authority {
         let settings = Settings::read(parts.home.path())?;
         let locks = locks::in_force(parts.state.as_ref(), &parts.ledger)?;
         let snapshot = Snapshot::load(parts.home.path(), &settings)?;
+        let exposures = Exposures::load(Arc::<dyn StateStore>::clone(&parts.state))?;
         let journal = Journal::new(parts.ledger, parts.clock);
         let started =
             DaemonStarted { build: parts.build, pid: std::process::id(), recovered: journal.ledger().len() };
@@ -103,6 +105,7 @@ impl Authority {
                 journal,
                 parts.broker,
                 Desk::new(parts.clock, settings.approval.clone()),
+                exposures,
             ),
             home: parts.home,
             settings: RwLock::new(settings),
@@ -195,20 +198,7 @@ impl Authority {
 
     /// Decides again what is under way: a new policy or lock must hold for open streams too. Returns how many were cut.
     fn decide_again(&self) -> usize {
-        let mut cut = 0;
-        for session in self.all() {
-            for under_way in session.under_way() {
-                let permitted = matches!(
-                    self.gate.decide(&session, &under_way.action, under_way.approved),
-                    bailiwick_core::Decision::Permit(_)
-                );
-                if !permitted && !under_way.stop.is_cancelled() {
-                    under_way.stop.cancel();
-                    cut += 1;
-                }
-            }
-        }
-        cut
+        self.all().iter().map(|session| self.gate.decide_again(session, None)).sum()
     }
 
     fn all(&self) -> Vec<Arc<LiveSession>> {

@@ -1,7 +1,8 @@
 //! The one way through: an attempt becomes an action, is decided, is put on record, and only then may happen.
 //!
 //! Every protocol comes through here. An adapter hands in what it parsed and gets an [`Admission`] or a refusal to render; it never
-//! decides. Nothing here waits on a database or on a lock that could wait on I/O; the one thing waited for is the ledger.
+//! decides. Nothing here waits on a database or on a lock that could wait on I/O; what is waited for is the ledger, and the state once for
+//! each label that a workspace gains.
 
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -9,8 +10,8 @@ use arc_swap::ArcSwap;
 use bailiwick_broker::{Broker, Opened};
 use bailiwick_catalogue::{Catalogue, Resource};
 use bailiwick_core::{
-    Action, ActionId, ApprovalId, Arguments, Decision, Digest, Effects, Lock, LockTarget, Operation, Problem,
-    ProcessFacts, Reason, ReasonCode, Refusal, ResourceRef,
+    Action, ActionId, ApprovalId, Arguments, Decision, Digest, Effects, Labels, Lock, LockTarget, Operation,
+    Problem, ProcessFacts, Reason, ReasonCode, Refusal, ResourceRef,
 };
 use bailiwick_ledger::{ApprovalFact, CapturedCount, CredentialUse, OutcomeStatus};
 use bailiwick_policy::{Context, decide};
@@ -19,9 +20,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Clock, LiveSession, Snapshot,
     approvals::{Desk, Given},
+    exposure::Exposures,
     journal::{Closing, Journal, Recorded, credential_use},
 };
 
+mod exposed;
 mod found;
 mod held;
 mod hook;
@@ -114,6 +117,7 @@ struct Shared {
     journal: Journal,
     broker: Broker,
     desk: Desk,
+    exposures: Exposures,
     flights: Flights,
 }
 
@@ -128,6 +132,8 @@ pub struct Admission {
     stop: CancellationToken,
     started: Instant,
     credential: Option<CredentialUse>,
+    /// What the session has been exposed to from here on, where that changed.
+    labels: Option<Labels>,
     outcome: Option<Outcome>,
 }
 
@@ -139,10 +145,12 @@ impl Gate {
         journal: Journal,
         broker: Broker,
         desk: Desk,
+        exposures: Exposures,
     ) -> Self {
         let shared = Shared {
             clock,
             desk,
+            exposures,
             flights: Flights::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             locks: ArcSwap::from_pointee(locks),
@@ -168,6 +176,10 @@ impl Gate {
 
     pub(crate) fn desk(&self) -> &Desk {
         &self.shared.desk
+    }
+
+    pub(crate) fn exposures(&self) -> &Exposures {
+        &self.shared.exposures
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -245,9 +257,12 @@ impl Gate {
             stop,
             started: Instant::now(),
             credential: captured,
+            labels: None,
             outcome: None,
         };
-        admission.still_permitted(&under)
+        let mut admission = admission.still_permitted(&under)?;
+        self.expose(&mut admission).await?;
+        Ok(admission)
     }
 
     /// Puts an attempt on record that its adapter could not accept.
@@ -438,6 +453,7 @@ impl Drop for Admission {
             recorded: self.recorded,
             outcome,
             credential: self.credential.take(),
+            labels: self.labels.take(),
             took: self.started.elapsed(),
         };
         self.gate.shared.journal.outcome(&self.session, &self.action, closing);

@@ -7,7 +7,8 @@ use std::{sync::Arc, time::Duration};
 use bailiwick_broker::Presented;
 use bailiwick_catalogue::CredentialSpec;
 use bailiwick_core::{
-    Action, ActionId, Approval, Decision, HookEvent, ProcessFacts, Reason, ReasonCode, Session, SessionEnd,
+    Action, ActionId, Approval, Decision, HookEvent, Labels, ProcessFacts, Reason, ReasonCode, Session,
+    SessionEnd,
 };
 use bailiwick_ledger::{
     Answered, ApprovalFact, Attempt, AttemptContext, AttemptRef, CredentialPattern, CredentialUse,
@@ -34,6 +35,8 @@ pub(crate) struct Closing {
     pub(crate) recorded: Recorded,
     pub(crate) outcome: Outcome,
     pub(crate) credential: Option<CredentialUse>,
+    /// What the session has been exposed to from then on, where that changed.
+    pub(crate) labels: Option<Labels>,
     pub(crate) took: Duration,
 }
 
@@ -69,7 +72,7 @@ impl Journal {
 
     /// Records how a permitted action ended. Not waited for: the effect is over, and an attempt without an outcome is told apart.
     pub(crate) fn outcome(&self, session: &LiveSession, action: &Action, closing: Closing) {
-        let Closing { recorded, outcome, credential, took } = closing;
+        let Closing { recorded, outcome, credential, labels, took } = closing;
         let event = Event::Outcome(Box::new(bailiwick_ledger::Outcome {
             act: action.id,
             attempt: recorded.0,
@@ -82,7 +85,7 @@ impl Journal {
             credential,
             scrubbed: outcome.scrubbed,
             captured: outcome.captured,
-            labels: None,
+            labels,
         }));
         let record = Record::of_session(self.clock.now(), session.id(), event);
         // A ledger that cannot take it has stopped, and everything is refused; the attempt stays, its outcome unknown.

@@ -7,6 +7,7 @@ mod approvals;
 mod authority;
 mod claims;
 mod clock;
+mod exposure;
 mod gate;
 mod home;
 mod journal;

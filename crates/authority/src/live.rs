@@ -12,17 +12,19 @@ use std::{
 };
 
 use bailiwick_core::{
-    Action, ActionId, Chain, ChainError, Decision, Session, SessionEnd, SessionId, Timestamp,
+    Action, ActionId, Chain, ChainError, Decision, Labels, Session, SessionEnd, SessionId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::claims::Claims;
+use crate::{claims::Claims, exposure::Place};
 
 /// A session that is going on.
 #[derive(Debug)]
 pub struct LiveSession {
     path: Vec<Arc<Session>>,
+    /// Where they work, in the same order.
+    places: Vec<Arc<Place>>,
     above: Option<Arc<Self>>,
     stop: CancellationToken,
     ended: OnceLock<Ended>,
@@ -71,13 +73,14 @@ pub struct Tally {
 }
 
 impl LiveSession {
-    /// A root session, or a child of `parent`.
+    /// A root session, or a child of `parent`, that works at `place`.
     ///
     /// # Errors
     /// If `session` is not a child of `parent`.
     pub(crate) fn new(
         session: Session,
         parent: Option<Arc<Self>>,
+        place: Arc<Place>,
         quota: usize,
         now: Timestamp,
     ) -> Result<Self, ChainError> {
@@ -85,8 +88,11 @@ impl LiveSession {
         let mut path: Vec<_> = above.as_ref().map(|above| above.path.clone()).unwrap_or_default();
         path.push(Arc::new(session));
         Chain::new(path.iter().map(Arc::as_ref).collect())?;
+        let mut places = above.as_ref().map(|above| above.places.clone()).unwrap_or_default();
+        places.push(place);
         Ok(Self {
             path,
+            places,
             stop: above.as_ref().map_or_else(CancellationToken::new, |above| above.stop.child_token()),
             above,
             ended: OnceLock::new(),
@@ -115,7 +121,29 @@ impl LiveSession {
     /// # Errors
     /// Never for a session made by `new`; checked again because authority rests on it.
     pub fn chain(&self) -> Result<Chain<'_>, ChainError> {
-        Chain::new(self.path.iter().map(Arc::as_ref).collect())
+        let seen = self.places.iter().fold(Labels::CLEAN, |seen, place| seen.join(&place.seen()));
+        Ok(Chain::new(self.path.iter().map(Arc::as_ref).collect())?.having_seen(&seen))
+    }
+
+    /// What it has been exposed to by now.
+    pub fn labels(&self) -> Labels {
+        self.chain().map_or_else(|_| Labels::CLEAN, |chain| chain.labels())
+    }
+
+    /// Where it works.
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        // Never empty: `new` pushed its place.
+        &self.places[self.places.len() - 1]
+    }
+
+    /// Every place whose exposure it decides with.
+    pub(crate) fn places(&self) -> &[Arc<Place>] {
+        &self.places
+    }
+
+    /// The session that delegated it.
+    pub(crate) fn above(&self) -> Option<&Arc<Self>> {
+        self.above.as_ref()
     }
 
     /// Whether it, or any above it, is there to find out what its agent needs: it reads, and has no credential.

@@ -1,6 +1,8 @@
 //! What a resource is, for the policy: facts a person states about it. The policy sees these, never addresses.
 
-use bailiwick_core::{Confidentiality, Integrity};
+use std::collections::BTreeSet;
+
+use bailiwick_core::{Confidentiality, Integrity, Labels};
 use serde::{Deserialize, Serialize};
 
 /// Facts about a resource.
@@ -11,6 +13,9 @@ pub struct Attributes {
     pub sensitivity: Confidentiality,
     /// How far what it says can be trusted. Where nobody said: not at all.
     pub integrity: Integrity,
+    /// Whose data is in it, where that is kept apart: `["payroll"]`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub compartments: BTreeSet<String>,
     /// Which environment it belongs to: `production`, `staging`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
@@ -27,9 +32,21 @@ impl Default for Attributes {
         Self {
             sensitivity: Confidentiality::Internal,
             integrity: Integrity::Untrusted,
+            compartments: BTreeSet::new(),
             environment: None,
             owner: None,
             reversible: false,
+        }
+    }
+}
+
+impl Attributes {
+    /// What a session has been exposed to once it was answered by such a resource.
+    pub fn labels(&self) -> Labels {
+        Labels {
+            integrity: self.integrity,
+            confidentiality: self.sensitivity,
+            compartments: self.compartments.clone(),
         }
     }
 }

@@ -2,7 +2,12 @@
 //!
 //! Unknown keys are errors, and every error names the file, the line, the key and what to write instead.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use bailiwick_core::{Confidentiality, Integrity, Name};
 use serde::{Deserialize, Serialize};
@@ -94,6 +99,9 @@ pub struct AttributesForm {
     /// How far what it says can be trusted. Absent: `untrusted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrity: Option<Integrity>,
+    /// Whose data is in it, where that is kept apart: `["payroll"]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compartments: Option<BTreeSet<String>>,
     /// Which environment it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
@@ -272,6 +280,7 @@ impl Definition {
             (Some(own), Some(base)) => Some(AttributesForm {
                 sensitivity: own.sensitivity.or(base.sensitivity),
                 integrity: own.integrity.or(base.integrity),
+                compartments: own.compartments.or(base.compartments),
                 environment: own.environment.or(base.environment),
                 owner: own.owner.or(base.owner),
                 reversible: own.reversible.or(base.reversible),
@@ -407,6 +416,7 @@ fn attributes(form: Option<AttributesForm>) -> Attributes {
     Attributes {
         sensitivity: form.sensitivity.unwrap_or(default.sensitivity),
         integrity: form.integrity.unwrap_or(default.integrity),
+        compartments: form.compartments.unwrap_or_default(),
         environment: form.environment,
         owner: form.owner,
         reversible: form.reversible.unwrap_or(default.reversible),

@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// What was moved out of a workspace because it would have taken effect outside the sandbox.
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// What sessions have been exposed to in a workspace, which those after them begin with.
+    #[command(subcommand)]
+    Workspace(Workspace),
     /// Policies: check them, test them, ask what they say.
     #[command(subcommand)]
     Policy(Policy),
@@ -317,6 +320,18 @@ pub(crate) enum Quarantine {
     Discard {
         /// Its id, or a unique beginning of it.
         item: String,
+    },
+}
+
+/// `workspace`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workspace {
+    /// List what each workspace has been exposed to: what its sessions read, in words of sensitivity, trust and compartments.
+    List,
+    /// Say that nothing of it is there any more, for a directory and those below it: sessions there begin anew.
+    Forget {
+        /// The directory.
+        directory: PathBuf,
     },
 }
 

@@ -40,6 +40,9 @@ pub struct Session {
     /// Whether it is there to find out what its agent needs: it only reads, without any credential, and also what is not listed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed: bool,
+    /// The directory it works in, as its launcher resolved it. What one session was exposed to may lie there for the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
 }
 
 /// How a session ended.
@@ -60,7 +63,10 @@ pub enum SessionEnd {
 
 /// The path from a root session to the acting one, root first. Never empty, and each is the parent of the next.
 #[derive(Clone, Debug)]
-pub struct Chain<'a>(Vec<&'a Session>);
+pub struct Chain<'a> {
+    path: Vec<&'a Session>,
+    seen: Labels,
+}
 
 /// Sessions do not form a path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,18 +99,24 @@ impl<'a> Chain<'a> {
                 return Err(ChainError::Broken { child: child.id });
             }
         }
-        Ok(Self(sessions))
+        Ok(Self { path: sessions, seen: Labels::CLEAN })
+    }
+
+    /// The same path, whose sessions have been exposed to this as well since they began.
+    #[must_use]
+    pub fn having_seen(self, seen: &Labels) -> Self {
+        Self { seen: self.seen.join(seen), ..self }
     }
 
     /// The acting session.
     pub fn acting(&self) -> &'a Session {
         // A chain is never empty; if it were, the root would be the acting session as well.
-        self.0[self.0.len() - 1]
+        self.path[self.path.len() - 1]
     }
 
     /// From the root to the acting session.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &'a Session> + '_ {
-        self.0.iter().copied()
+        self.path.iter().copied()
     }
 
     /// When authority ends: the earliest expiry on the path.
@@ -112,9 +124,9 @@ impl<'a> Chain<'a> {
         self.iter().map(|session| session.expires_at).min().unwrap_or_default()
     }
 
-    /// The labels to decide with: everything above has been seen.
+    /// The labels to decide with: what they began with, and everything above has been seen.
     pub fn labels(&self) -> Labels {
-        self.iter().fold(Labels::CLEAN, |labels, session| labels.join(&session.labels))
+        self.iter().fold(self.seen.clone(), |labels, session| labels.join(&session.labels))
     }
 
     /// Whether any session on the path is observed: the acting one then only reads, and without credentials.
@@ -162,7 +174,7 @@ impl<'a> Chain<'a> {
 
     /// Each session with those below it.
     fn links(&self) -> impl Iterator<Item = (&'a Session, &[&'a Session])> {
-        self.0.iter().enumerate().map(|(at, session)| (*session, &self.0[at + 1..]))
+        self.path.iter().enumerate().map(|(at, session)| (*session, &self.path[at + 1..]))
     }
 }
 

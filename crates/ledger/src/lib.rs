@@ -27,7 +27,7 @@ pub use record::{
     Answered, ApprovalFact, Attempt, AttemptContext, AttemptRef, CapturedCount, CredentialPattern,
     CredentialRefresh, CredentialUse, DaemonStarted, DecisionCounts, Entry, Event, Gap, HookReport,
     LockLifted, LockSet, Outcome, OutcomeStatus, Record, RefreshPhase, SessionClosed, SessionMeasured,
-    SessionOpened, SetLoaded, WorkspaceQuarantined,
+    SessionOpened, SetLoaded, WorkspaceForgotten, WorkspaceQuarantined,
 };
 pub use signer::Signer;
 pub use storage::Disk;

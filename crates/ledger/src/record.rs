@@ -67,8 +67,21 @@ pub enum Event {
     SessionMeasured(SessionMeasured),
     /// A session began.
     SessionOpened(Box<SessionOpened>),
+    /// A person said that what a workspace was exposed to is not there any more.
+    WorkspaceForgotten(WorkspaceForgotten),
     /// A file that runs later was moved out of a workspace.
     WorkspaceQuarantined(WorkspaceQuarantined),
+}
+
+/// A person said that what a workspace was exposed to is not there any more: sessions there begin anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceForgotten {
+    /// The directory.
+    pub workspace: String,
+    /// What it was exposed to.
+    pub labels: bailiwick_core::Labels,
+    /// By whom.
+    pub by: bailiwick_core::Name,
 }
 
 /// A file that runs later, or variables of one, was moved out of a workspace. It may have been found after its session had ended.

@@ -47,6 +47,9 @@ pub struct Case {
     /// Whether the session is observed.
     #[serde(default)]
     pub observed: bool,
+    /// What the session has been exposed to; absent: to nothing.
+    #[serde(default)]
+    pub labels: Option<Labels>,
     /// On which resource; for `session.delegate`, to which agent.
     pub resource: Name,
     /// Doing what.
@@ -132,12 +135,13 @@ fn session(case: &Case) -> Session {
             ..Task::new(TaskId::from_uuid(id), &case.task)
         },
         grant: Grant::unrestricted(),
-        labels: Labels::CLEAN,
+        labels: case.labels.clone().unwrap_or(Labels::CLEAN),
         depth: 0,
         opened_at,
         expires_at: opened_at.after(std::time::Duration::from_secs(1)),
         evidence: None,
         observed: case.observed,
+        workspace: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The action entity is made anew for each action: what it is *in* are the effects of this very attempt, not what its name usually does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bailiwick_catalogue::{Attributes, Resource};
 use bailiwick_core::{
@@ -162,6 +162,7 @@ impl Names {
         let agent = self.uid(&self.agent, name.as_str());
         let id = self.uid(&self.resource, &format!("agent:{name}"));
         let attributes = HashMap::from([
+            ("compartments".to_owned(), texts(&BTreeSet::new())),
             ("environment".to_owned(), text("")),
             ("integrity".to_owned(), text(integrity(Integrity::User))),
             ("listed".to_owned(), RestrictedExpression::new_bool(false)),
@@ -184,6 +185,7 @@ impl Names {
         let id = self.uid(&self.resource, name);
         let optional = |value: &Option<String>| text(value.as_deref().unwrap_or_default());
         let attributes = HashMap::from([
+            ("compartments".to_owned(), texts(&attributes.compartments)),
             ("environment".to_owned(), optional(&attributes.environment)),
             ("integrity".to_owned(), text(integrity(attributes.integrity))),
             ("listed".to_owned(), RestrictedExpression::new_bool(listed)),
@@ -213,9 +215,8 @@ fn circumstances(action: &Action, context: &Context<'_>, approved: bool) -> Resu
 }
 
 fn labels(labels: &Labels) -> Result<RestrictedExpression, Unaskable> {
-    let compartments = RestrictedExpression::new_set(labels.compartments.iter().map(|name| text(name)));
     RestrictedExpression::new_record([
-        ("compartments".to_owned(), compartments),
+        ("compartments".to_owned(), texts(&labels.compartments)),
         ("confidentiality".to_owned(), text(confidentiality(labels.confidentiality))),
         ("integrity".to_owned(), text(integrity(labels.integrity))),
     ])

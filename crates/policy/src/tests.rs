@@ -37,6 +37,7 @@ fn session() -> Session {
         expires_at: Timestamp::from_micros(0).after(Duration::from_secs(60)),
         evidence: None,
         observed: false,
+        workspace: None,
     }
 }
 

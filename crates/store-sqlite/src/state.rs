@@ -5,14 +5,16 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use bailiwick_core::{Digest, Lock, LockId, Session, SessionEnd, SessionId, Timestamp};
-use bailiwick_store::{Ended, Reference, SealedChange, SealedRow, StateStore, StoreError, StoredSession};
+use bailiwick_core::{Digest, Labels, Lock, LockId, Session, SessionEnd, SessionId, Timestamp};
+use bailiwick_store::{
+    Ended, ExposureStore, Reference, SealedChange, SealedRow, StateStore, StoreError, StoredSession,
+};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use crate::database::{File, Kind};
 
 const KIND: Kind = Kind {
-    migrations: &[include_str!("../migrations/state/0001.sql")],
+    migrations: &[include_str!("../migrations/state/0001.sql"), include_str!("../migrations/state/0002.sql")],
     synchronous: "FULL",
     remedy: "stop the daemon and restore the file from a backup; without one, move it away: secrets must then be set again, and locks with them",
 };
@@ -77,6 +79,14 @@ impl SqliteState {
         serde_json::to_string(value).map_err(|error| self.file.failed(error))
     }
 
+    /// Makes all of `change`, or nothing of it.
+    fn in_one(&self, change: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction().map_err(|error| self.error(&error))?;
+        change(&transaction)?;
+        transaction.commit().map_err(|error| self.error(&error))
+    }
+
     fn id(&self, text: &str) -> Result<SessionId, StoreError> {
         text.parse().map_err(|error| self.file.damaged(format!("a row cannot be read: {error}")))
     }
@@ -86,6 +96,37 @@ impl SqliteState {
         let mut statement = connection.prepare_cached(sql).map_err(|error| self.error(&error))?;
         let rows = statement.query_map(parameters, |row| row.get(0)).map_err(|error| self.error(&error))?;
         rows.collect::<Result<_, _>>().map_err(|error| self.error(&error))
+    }
+}
+
+impl ExposureStore for SqliteState {
+    fn exposures(&self) -> Result<Vec<(String, Labels)>, StoreError> {
+        let workspaces = self.texts("SELECT workspace FROM exposure ORDER BY workspace", [])?;
+        let labels = self.texts("SELECT labels FROM exposure ORDER BY workspace", [])?;
+        let labels = labels.iter().map(|labels| self.parse(labels));
+        workspaces.into_iter().zip(labels).map(|(workspace, labels)| Ok((workspace, labels?))).collect()
+    }
+
+    fn put_exposures(&self, exposures: &[(String, Labels)]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO exposure (workspace, labels) VALUES (?1, ?2) \
+                   ON CONFLICT (workspace) DO UPDATE SET labels = excluded.labels";
+        self.in_one(|transaction| {
+            for (workspace, labels) in exposures {
+                let labels = self.write(labels)?;
+                transaction.execute(sql, [workspace, &labels]).map_err(|error| self.error(&error))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn remove_exposures(&self, workspaces: &[String]) -> Result<(), StoreError> {
+        self.in_one(|transaction| {
+            for workspace in workspaces {
+                let removed = transaction.execute("DELETE FROM exposure WHERE workspace = ?1", [workspace]);
+                removed.map_err(|error| self.error(&error))?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -205,13 +246,12 @@ impl StateStore for SqliteState {
     }
 
     fn change_sealed(&self, changes: &[SealedChange]) -> Result<(), StoreError> {
-        let fail = |error: rusqlite::Error| self.error(&error);
-        let mut connection = self.connection();
-        let transaction = connection.transaction().map_err(fail)?;
-        for change in changes {
-            apply(&transaction, change).map_err(fail)?;
-        }
-        transaction.commit().map_err(fail)
+        self.in_one(|transaction| {
+            for change in changes {
+                apply(transaction, change).map_err(|error| self.error(&error))?;
+            }
+            Ok(())
+        })
     }
 
     fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {

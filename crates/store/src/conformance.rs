@@ -6,8 +6,8 @@
 use std::{error::Error, time::Duration};
 
 use bailiwick_core::{
-    Action, Chain, Decision, Digest, Effects, Grant, Id, Initiator, Kind, Labels, Lock, LockTarget, Permit,
-    Reason, ReasonCode, ResourceRef, Session, SessionEnd, Task, Timestamp,
+    Action, Chain, Confidentiality, Decision, Digest, Effects, Grant, Id, Initiator, Kind, Labels, Lock,
+    LockTarget, Permit, Reason, ReasonCode, ResourceRef, Session, SessionEnd, Task, Timestamp,
 };
 use bailiwick_ledger::{
     Attempt, AttemptContext, CapturedCount, Durability, Event, Outcome, OutcomeStatus, Receipt, Record,
@@ -43,6 +43,7 @@ fn session(n: u128, parent: Option<u128>) -> Result<Session, Box<dyn Error>> {
         expires_at: moment(0).after(Duration::from_secs(3600)),
         evidence: None,
         observed: false,
+        workspace: None,
     })
 }
 
@@ -55,6 +56,7 @@ pub fn state(store: &dyn StateStore) -> Outcomes {
     references(store)?;
     handles(store)?;
     locks(store)?;
+    exposures(store)?;
     sealed(store)?;
     settings(store)
 }
@@ -121,6 +123,19 @@ fn locks(store: &dyn StateStore) -> Outcomes {
     store.remove_lock(earlier.id)?;
     store.remove_lock(earlier.id)?;
     assert_eq!(store.locks()?, [later]);
+    Ok(())
+}
+
+fn exposures(store: &dyn StateStore) -> Outcomes {
+    let internal = Labels { confidentiality: Confidentiality::Internal, ..Labels::CLEAN };
+    let payroll = Labels { compartments: ["payroll".to_owned()].into(), ..internal.clone() };
+    let row = |workspace: &str, labels: &Labels| (workspace.to_owned(), labels.clone());
+    assert_eq!(store.exposures()?, []);
+    store.put_exposures(&[row("/w/b", &internal), row("/w/a' --", &internal)])?;
+    store.put_exposures(&[row("/w/b", &payroll)])?;
+    assert_eq!(store.exposures()?, [row("/w/a' --", &internal), row("/w/b", &payroll)]);
+    store.remove_exposures(&["/w/b".to_owned(), "/w/nothing".to_owned()])?;
+    assert_eq!(store.exposures()?, [row("/w/a' --", &internal)]);
     Ok(())
 }
 

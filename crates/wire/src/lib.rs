@@ -2,8 +2,8 @@
 //! at all. Nothing here does anything.
 
 use bailiwick_core::{
-    ActionId, Answer, Approval, ApprovalId, Arguments, Claimed, Decision, Digest, Effects, Grant, Lock,
-    LockTarget, Name, Operation, ResourceRef, Scope, Session, SessionEnd, SessionId, Timestamp,
+    ActionId, Answer, Approval, ApprovalId, Arguments, Claimed, Decision, Digest, Effects, Grant, Labels,
+    Lock, LockTarget, Name, Operation, ResourceRef, Scope, Session, SessionEnd, SessionId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +44,33 @@ pub struct SessionView {
     /// The sessions above it, root first; empty for a root session.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub above: Vec<Above>,
+    /// What it has been exposed to by now.
+    #[serde(default = "clean")]
+    pub seen: Labels,
     /// What it may do in all: what every grant on the path to its root allows.
     #[serde(default)]
     pub effective: Grant,
+}
+
+const fn clean() -> Labels {
+    Labels::CLEAN
+}
+
+/// What a workspace has been exposed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct WorkspaceView {
+    /// Its directory.
+    pub workspace: String,
+    /// The join of what every session that works there, above or below it, was exposed to.
+    pub labels: Labels,
+}
+
+/// Which workspace is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetRequest {
+    /// Its directory.
+    pub workspace: String,
 }
 
 /// A session that another was delegated from.

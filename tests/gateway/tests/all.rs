@@ -20,6 +20,8 @@ mod credentials;
 mod delegation;
 #[path = "all/endurance.rs"]
 mod endurance;
+#[path = "all/exposed.rs"]
+mod exposed;
 #[path = "all/http2.rs"]
 mod http2;
 #[path = "all/hunt.rs"]

@@ -170,6 +170,7 @@ fn view(session: &LiveSession) -> SessionView {
                 grant: above.grant.clone(),
             })
             .collect(),
+        seen: session.labels(),
         effective: chain.as_ref().map(Chain::effective).unwrap_or_default(),
     }
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use bailiwick_core::{
-    ActionId, Chain, Digest, Grant, InstanceId, Labels, Name, Problem, Reason, Repositories, Session,
-    SessionEnd, SessionId, Task, TaskId, Value,
+    ActionId, Chain, Digest, Grant, InstanceId, Integrity, Labels, Name, Problem, Reason, Repositories,
+    Session, SessionEnd, SessionId, Task, TaskId, Value,
 };
 use bailiwick_ledger::{Event, SessionMeasured, WorkspaceQuarantined};
 use tokio_util::sync::CancellationToken;
@@ -69,6 +69,8 @@ impl Authority {
         act: Option<ActionId>,
     ) -> Result<Arc<LiveSession>, Problem> {
         let live = self.living(session, parent)?;
+        // What it knows it can write down where it works.
+        self.gate.raise(&live, &live.labels(), None).await.map_err(|reason| unrecorded(&reason))?;
         self.state.put_session(live.session()).map_err(|error| store_problem(&error))?;
         self.gate.journal().opened(live.session(), act).await.map_err(|reason| unrecorded(&reason))?;
         Ok(self.admit_live(live))
@@ -76,8 +78,10 @@ impl Authority {
 
     /// The session in its place below `parent`, if no lock stops it there.
     fn living(&self, session: Session, parent: Option<Arc<LiveSession>>) -> Result<LiveSession, Problem> {
-        let live = LiveSession::new(session, parent, self.settings().quota.actions, self.gate.clock().now())
-            .map_err(|error| Problem::new(400, "delegation", error.to_string()))?;
+        let place = self.gate.exposures().place(session.workspace.as_deref());
+        let live =
+            LiveSession::new(session, parent, place, self.settings().quota.actions, self.gate.clock().now())
+                .map_err(|error| Problem::new(400, "delegation", error.to_string()))?;
         self.check_locks(&live)?;
         Ok(live)
     }
@@ -151,8 +155,19 @@ impl Authority {
         tracing::info!(session = %session.id(), end = ?ended.end, ?code, ?signal, "a session ended");
         self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(&session.id());
         self.gate.desk().forget(session.id());
+        self.hand_back(session).await;
         self.count_folded(session).await;
         self.keep_the_end(session.session(), ended.end, session.tally()).await;
+    }
+
+    /// What a session has been exposed to stays where it worked, and comes back to its parent with its answer.
+    async fn hand_back(&self, session: &LiveSession) {
+        let seen = session.labels();
+        for heir in std::iter::once(session).chain(session.above().map(Arc::as_ref)) {
+            if let Err(reason) = self.gate.raise(heir, &seen, None).await {
+                tracing::error!(error = %reason.detail, session = %heir.id(), "what a session was exposed to is known in memory only");
+            }
+        }
     }
 
     /// What an agent reported and is not on record is counted at the latest with the end of its session.
@@ -258,12 +273,13 @@ impl Authority {
                 pages: request.pages.clone(),
             },
             grant: request.grant.clone().unwrap_or_else(Grant::unrestricted),
-            labels: chain.as_ref().map_or(Labels::CLEAN, Chain::labels),
+            labels: begins_with(chain.as_ref(), &self.gate.exposures().place(Some(&request.workdir)).seen()),
             depth: above.map_or(0, |above| above.depth.saturating_add(1)),
             opened_at: now,
             expires_at: ends.map_or(now.after(ttl), |ends| ends.min(now.after(ttl))),
             evidence: None,
             observed: request.observed,
+            workspace: Some(request.workdir.clone()),
         }
     }
 
@@ -281,6 +297,9 @@ impl Authority {
 
     fn admit_live(&self, live: LiveSession) -> Arc<LiveSession> {
         let live = Arc::new(live);
+        for place in live.places() {
+            place.enter(&live);
+        }
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         sessions.insert(live.id(), Arc::clone(&live));
         drop(sessions);
@@ -322,6 +341,14 @@ fn repositories(request: &OpenRequest, above: Option<&Session>) -> Repositories 
         Some(above) if about.names.is_empty() => above.task.repositories.clone(),
         _ => about,
     }
+}
+
+/// What a session has been exposed to before it does anything: what those above it have, what its workspace has, and the workspace itself,
+/// where strangers' text lies as a rule.
+fn begins_with(above: Option<&Chain<'_>>, workspace: &Labels) -> Labels {
+    let inherited = above.map_or(Labels::CLEAN, Chain::labels);
+    let text = Labels { integrity: Integrity::Untrusted, ..Labels::CLEAN };
+    inherited.join(workspace).join(&text)
 }
 
 fn unrecorded(reason: &Reason) -> Problem {

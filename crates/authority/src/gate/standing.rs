@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_core::{Action, Decision, Lock, Timestamp};
+use bailiwick_core::{Action, Decision, Labels, Lock, Timestamp};
 
 use super::Gate;
 use crate::{LiveSession, Snapshot};
@@ -16,6 +16,7 @@ const FRESH: i64 = 100_000;
 pub(super) struct Under {
     snapshot: Arc<Snapshot>,
     locks: Arc<Vec<Lock>>,
+    labels: Labels,
     at: Timestamp,
 }
 
@@ -28,7 +29,12 @@ impl Gate {
         approved: bool,
     ) -> (Decision, Under) {
         // All of it is taken before deciding: what comes in between makes the decision stale, never fresh.
-        let under = Under { snapshot: self.snapshot(), locks: self.locks(), at: self.clock().now() };
+        let under = Under {
+            snapshot: self.snapshot(),
+            locks: self.locks(),
+            labels: session.labels(),
+            at: self.clock().now(),
+        };
         (self.decide(session, action, approved), under)
     }
 
@@ -39,7 +45,7 @@ impl Gate {
         (0..=FRESH).contains(&age)
             && session.ended().is_none()
             && !session.is_paused()
-            && session.chain().is_ok_and(|chain| chain.expires_at() > now)
+            && session.chain().is_ok_and(|chain| chain.expires_at() > now && chain.labels() == under.labels)
             && Arc::ptr_eq(&under.snapshot, &self.snapshot())
             && Arc::ptr_eq(&under.locks, &self.locks())
     }

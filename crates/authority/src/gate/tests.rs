@@ -3,7 +3,10 @@
 use std::{
     io,
     path::Path,
-    sync::{Condvar, Mutex},
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,7 @@ use bailiwick_ledger::{
     Options, Signer, Writer,
     storage::{Disk, Storage, StorageFile},
 };
+use bailiwick_store::{ExposureStore, StoreError};
 use uuid::Uuid;
 
 use super::*;
@@ -103,14 +107,42 @@ impl SealedStore for NoRows {
     }
 }
 
+/// Where the labels of workspaces are kept, unless it is broken.
+#[derive(Debug, Default)]
+struct Shelf {
+    kept: Mutex<Vec<(String, Labels)>>,
+    broken: AtomicBool,
+}
+
+impl ExposureStore for Shelf {
+    fn exposures(&self) -> Result<Vec<(String, Labels)>, StoreError> {
+        Ok(self.kept.lock().unwrap().clone())
+    }
+    fn put_exposures(&self, exposures: &[(String, Labels)]) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(StoreError::Failed { path: "state.db".into(), detail: "the disk is broken".into() });
+        }
+        let mut kept = self.kept.lock().unwrap();
+        kept.retain(|(path, _)| exposures.iter().all(|(put, _)| put != path));
+        kept.extend_from_slice(exposures);
+        Ok(())
+    }
+    fn remove_exposures(&self, workspaces: &[String]) -> Result<(), StoreError> {
+        self.kept.lock().unwrap().retain(|(path, _)| !workspaces.contains(path));
+        Ok(())
+    }
+}
+
 /// A gate with one resource, `api`, the `default` preset, and a session without a limit.
 struct Bench {
     home: tempfile::TempDir,
     disk: MoodyDisk,
+    shelf: Arc<Shelf>,
     gate: Gate,
     session: Arc<LiveSession>,
 }
 
+mod exposed;
 mod held;
 mod hooks;
 
@@ -131,10 +163,13 @@ impl Bench {
         let broker = Broker::new(Arc::new(Vault::open(unlock, Arc::new(NoRows)).unwrap()));
         let snapshot = Snapshot::load(home.path(), &Settings::default()).unwrap();
         let journal = Journal::new(Arc::new(ledger), clock);
-        let session = LiveSession::new(session(&clock), None, 8, clock.now()).unwrap();
+        let shelf = Arc::new(Shelf::default());
+        let exposures = Exposures::load(Arc::clone(&shelf) as _).unwrap();
+        let place = exposures.place(None);
+        let session = LiveSession::new(session(&clock), None, place, 8, clock.now()).unwrap();
         let desk = Desk::new(clock, ApprovalSettings::default());
-        let gate = Gate::new(clock, snapshot, Vec::new(), journal, broker, desk);
-        Self { home, disk, gate, session: Arc::new(session) }
+        let gate = Gate::new(clock, snapshot, Vec::new(), journal, broker, desk, exposures);
+        Self { home, disk, shelf, gate, session: Arc::new(session) }
     }
 
     /// A lock on its session.
@@ -175,6 +210,7 @@ fn session(clock: &Clock) -> Session {
         expires_at: clock.now().after(Duration::from_secs(3600)),
         evidence: None,
         observed: false,
+        workspace: None,
     }
 }
 

@@ -18,6 +18,7 @@ mod session;
 mod stop;
 mod suggest;
 mod version;
+mod workspace;
 
 pub(crate) use approval::approve;
 pub(crate) use hook::{INSIDE as HOOK_INSIDE, execute as hook};
@@ -64,6 +65,7 @@ pub(crate) fn execute(
         Command::Resource(command) => resource::execute(command, environment, output)?,
         Command::Secret(command) => secret::execute(command, &client, environment, output)?,
         Command::Quarantine(command) => quarantine::execute(&command, &client, environment, output)?,
+        Command::Workspace(command) => workspace::execute(&command, &client, environment, output)?,
         Command::Session(command) => session::execute(&command, &client, output)?,
         Command::Approval(command) => approval::execute(&command, &client, output)?,
         Command::Approve { together } => approval::approve(together, &client, output)?,

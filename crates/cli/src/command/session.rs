@@ -6,7 +6,7 @@ use bailiwick_wire::SessionView;
 
 use crate::{
     args::Session,
-    command::{grant, reference},
+    command::{grant, reference, workspace},
     output::{Failure, Output},
 };
 
@@ -82,7 +82,8 @@ fn line(view: &SessionView, depth: usize, deepest: usize) -> String {
 }
 
 fn describe(view: &SessionView) -> String {
-    let SessionView { session, actions, ends_at, under_way, above, effective, .. } = view;
+    let SessionView { session, actions, ends_at, under_way, above, seen, effective, .. } = view;
+    let seen = workspace::words(seen);
     let may = grant::lines(effective).join("\n           ");
     let observed = if session.observed {
         "observed   it reads at any host, without credentials, and changes nothing\n"
@@ -90,7 +91,7 @@ fn describe(view: &SessionView) -> String {
         ""
     };
     format!(
-        "session    {}\ninitiator  {}\n{}agent      {}\n{observed}task       {}\nopened     {}\nends       {ends_at}\nmay        {may}\nactions    {} permitted, {} held, {} refused, {under_way} under way",
+        "session    {}\ninitiator  {}\n{}agent      {}\n{observed}task       {}\nopened     {}\nends       {ends_at}\nseen       {seen}\nmay        {may}\nactions    {} permitted, {} held, {} refused, {under_way} under way",
         session.id,
         session.initiator,
         path(view, above),
@@ -139,6 +140,7 @@ mod tests {
             actions: bailiwick_wire::Tally::default(),
             under_way: 0,
             above: Vec::new(),
+            seen: bailiwick_core::Labels::CLEAN,
             effective: Grant::unrestricted(),
         }
     }

@@ -23,6 +23,7 @@ fn session(number: u128, parent: Option<u128>, agent: &str, grant: Grant) -> Ses
         expires_at: Timestamp::from_micros(1_000 - i64::try_from(number).unwrap()),
         evidence: None,
         observed: false,
+        workspace: None,
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn session(n: u128) -> Session {
         expires_at: moment().after(Duration::from_secs(3600)),
         evidence: None,
         observed: false,
+        workspace: None,
     }
 }
 
@@ -122,6 +123,14 @@ fn records_read_back_as_they_were_written() {
         Record::of_daemon(moment(), Event::PolicyLoaded(set.clone())),
         Record::of_daemon(moment(), Event::CatalogueLoaded(set)),
         Record::of_daemon(moment(), Event::Lock(LockSet { lock })),
+        Record::of_daemon(
+            moment(),
+            Event::WorkspaceForgotten(WorkspaceForgotten {
+                workspace: "/w".to_owned(),
+                labels: Labels::CLEAN,
+                by: "ann".parse().unwrap(),
+            }),
+        ),
         Record::of_daemon(
             moment(),
             Event::LockLifted(LockLifted { lock: id(5), by: "ann".parse().unwrap() }),
