@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use bailiwick_catalogue::{CredentialSpec, Pattern};
@@ -14,8 +14,8 @@ use bailiwick_core::Name;
 use http::request;
 
 use crate::{
-    Captures, Fingerprint, InjectError, Patterns, Refresh, RefreshError, Scrubber, Secret, Vault, VaultError,
-    inject, oauth::Tokens,
+    Captures, Fingerprint, InjectError, Patterns, RefreshError, Scrubber, Secret, Vault, VaultError, inject,
+    oauth::Tokens, renewal::Renewals,
 };
 
 /// Opens credentials.
@@ -24,17 +24,7 @@ pub struct Broker {
     vault: Arc<Vault>,
     /// What is in use, so that a request needs no decryption and builds no search.
     material: RwLock<HashMap<(Name, bool), Arc<Material>>>,
-    /// What is known of tokens that did not work, by their secret.
-    doubts: Mutex<HashMap<Name, Doubt>>,
-}
-
-/// What is known of one version of a set of tokens.
-#[derive(Clone, Debug)]
-enum Doubt {
-    /// An upstream did not take its access token.
-    Distrusted(u64),
-    /// Its issuer said no.
-    Refused(u64, String),
+    pub(crate) renewals: Renewals,
 }
 
 /// A credential cannot be opened.
@@ -60,7 +50,7 @@ struct Material {
 impl Broker {
     /// A broker whose static secrets are in `vault`.
     pub fn new(vault: Arc<Vault>) -> Self {
-        Self { vault, material: RwLock::default(), doubts: Mutex::default() }
+        Self { vault, material: RwLock::default(), renewals: Renewals::default() }
     }
 
     /// The vault.
@@ -103,88 +93,9 @@ impl Broker {
         self.material.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn forget_outdated(&self) {
+    pub(crate) fn forget_outdated(&self) {
         let mut kept = self.material.write().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(name, _), material| self.vault.version(name) == Some(material.version));
-    }
-
-    /// What is asked of the issuer now so that the tokens of `spec` work; `None` if they are no tokens, or work as they are.
-    ///
-    /// # Errors
-    /// If they are not what they should be, or their issuer has said no to them already.
-    pub fn refresh(&self, spec: &CredentialSpec, now: i64) -> Result<Option<Refresh>, BrokerError> {
-        if spec.oauth.is_none() {
-            return Ok(None);
-        }
-        let (secret, version) = self.vault.reveal(&spec.secret)?;
-        let tokens = Tokens::read(&spec.secret, &secret)?;
-        let doubt = self.doubts.lock().unwrap_or_else(PoisonError::into_inner).get(&spec.secret).cloned();
-        match doubt {
-            Some(Doubt::Refused(refused, code)) if refused == version => {
-                Err(RefreshError::Refused { name: spec.secret.clone(), code }.into())
-            }
-            Some(Doubt::Distrusted(doubted)) => Ok(tokens.next(spec, version, now, doubted == version)),
-            Some(Doubt::Refused(..)) | None => Ok(tokens.next(spec, version, now, false)),
-        }
-    }
-
-    /// Keeps what the issuer answered to `refresh`. Once this returns, the new tokens are in the vault, and used. Blocks on the store.
-    ///
-    /// # Errors
-    /// If the answer is a no or no answer, or cannot be kept. The tokens there are stay.
-    pub fn refreshed(
-        &self,
-        refresh: &Refresh,
-        status: u16,
-        body: &[u8],
-        now: i64,
-    ) -> Result<(), RefreshError> {
-        let name = refresh.name();
-        let kept = |error| RefreshError::Vault { name: name.clone(), error };
-        let (secret, version) = self.vault.reveal(name).map_err(kept)?;
-        if version != refresh.version() {
-            // Somebody set other ones meanwhile, and those count.
-            return Ok(());
-        }
-        match Tokens::read(name, &secret)?.after(refresh, status, body, now) {
-            Ok(next) => {
-                self.vault.put(name, &next).map_err(kept)?;
-                self.forget_outdated();
-                Ok(())
-            }
-            Err(error) => {
-                if let RefreshError::Refused { code, .. } = &error {
-                    self.doubt(name, Doubt::Refused(version, code.clone()));
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Keeps what the issuer answered to a login, in the place of any tokens before. Once this returns, they are in the vault, and used.
-    /// Blocks on the store.
-    ///
-    /// # Errors
-    /// If these are no tokens that can be refreshed, or they cannot be kept.
-    pub fn log_in(&self, spec: &CredentialSpec, body: &[u8], now: i64) -> Result<(), RefreshError> {
-        let name = &spec.secret;
-        let tokens = Tokens::first(name, body, now)?;
-        self.put(name, &tokens).map_err(|error| match error {
-            BrokerError::Vault(error) => RefreshError::Vault { name: name.clone(), error },
-            BrokerError::Tokens(error) => error,
-        })?;
-        Ok(())
-    }
-
-    /// Notes that an upstream did not take `opened`, so that its tokens are refreshed before they are used again.
-    pub fn distrust(&self, spec: &CredentialSpec, opened: &Opened) {
-        if spec.oauth.is_some() {
-            self.doubt(&spec.secret, Doubt::Distrusted(opened.version()));
-        }
-    }
-
-    fn doubt(&self, name: &Name, doubt: Doubt) {
-        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), doubt);
     }
 
     fn material(&self, name: &Name, tokens: bool) -> Result<Arc<Material>, BrokerError> {

@@ -20,6 +20,7 @@ mod captures;
 mod fingerprint;
 mod inject;
 mod oauth;
+mod renewal;
 mod scrub;
 mod secret;
 mod vault;

@@ -92,6 +92,12 @@ impl Issuer {
         tokens.refresh = "revoked".to_owned();
     }
 
+    /// A login outside: these are the tokens now.
+    pub fn renew(&self, access: &str, refresh: &str) {
+        let mut tokens = self.tokens.lock().unwrap();
+        (tokens.access, tokens.refresh) = (access.to_owned(), refresh.to_owned());
+    }
+
     /// Ends the access token alone.
     pub fn revoke_access(&self) {
         self.tokens.lock().unwrap().access = "revoked".to_owned();

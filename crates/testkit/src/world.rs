@@ -3,7 +3,11 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::hunt::lock_holder;
 use crate::product::{Bailiwick, Finished, LIMIT, finish};
 use crate::{TempHome, Terminal, TestCa, tools};
 
@@ -57,6 +61,20 @@ impl World {
     #[track_caller]
     pub fn script(&self, script: &str) -> Finished {
         finish(self.run(["bash", "-c", &format!("set -eu\n{script}")]), b"", LIMIT)
+    }
+
+    /// Ends the daemon without a word, and waits until it is gone.
+    #[track_caller]
+    pub fn kill_daemon(&self) {
+        let lock = self.home.path().join("daemon.lock");
+        let pid = lock_holder(&lock).expect("no daemon is there");
+        let daemon = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process has such an id");
+        kill_process(daemon, Signal::KILL).expect("it is ours");
+        let begun = Instant::now();
+        while lock_holder(&lock) == Some(pid) {
+            assert!(begun.elapsed() < LIMIT, "the daemon does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// `run` with this command inside, and the fetched tools readable.

@@ -1,6 +1,6 @@
 //! Refreshing tokens is the gateway's affair: once for all who wait, kept before it is used, and never inside.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bailiwick_testkit::hunt;
 use bailiwick_testkit::issuer::Issuer;
@@ -18,13 +18,7 @@ const ASK: &str = "ask() { curl -sS -o answer-$1 -w '%{http_code}' -H 'Authoriza
 fn subscribed(expires_at: i64) -> (Stage, Issuer) {
     let stage = Stage::new(Vec::new());
     let issuer = Issuer::start(&stage.world.ca, &["api.anthropic.com"], ACCESS, REFRESH);
-    stage.user_file(
-        ".claude/.credentials.json",
-        &format!(
-            r#"{{"claudeAiOauth": {{"accessToken": "{ACCESS}", "refreshToken": "{REFRESH}", "expiresAt": {}}}}}"#,
-            expires_at * 1000
-        ),
-    );
+    credentials(&stage, ACCESS, REFRESH, expires_at);
     let text = format!(
         "address = 'https://api.anthropic.com'\ndial = '{}'\nca = '{}'\nprivate = true\n[credential]\npattern = 'bearer'\n[credential.oauth]\ntoken_url = '{}'\nclient_id = 'x'\n",
         issuer.address(),
@@ -33,6 +27,14 @@ fn subscribed(expires_at: i64) -> (Stage, Issuer) {
     );
     stage.world.home.write("resources/anthropic.toml", &text);
     (stage, issuer)
+}
+
+/// What Claude Code keeps of a login.
+fn credentials(stage: &Stage, access: &str, refresh: &str, expires_at: i64) {
+    let tokens =
+        serde_json::json!({ "accessToken": access, "refreshToken": refresh, "expiresAt": expires_at * 1000 });
+    let file = serde_json::json!({ "claudeAiOauth": tokens });
+    stage.user_file(".claude/.credentials.json", &file.to_string());
 }
 
 fn status(stage: &Stage, name: &str) -> String {
@@ -106,6 +108,46 @@ fn whoever_leaves_while_it_goes_on_loses_nothing() {
     });
     assert_eq!(status(&stage, "stayer"), "200");
     assert_eq!((issuer.asked(), issuer.issued()), (1, 1), "the answer that nobody waited for was lost");
+}
+
+#[test]
+fn a_refresh_that_dies_half_way_is_said_with_what_helps() {
+    let (stage, issuer) = subscribed(1_000_000);
+    issuer.hold(true);
+    stage.program("claude", &format!("{ASK}ask a"));
+    let command = stage.command(&["--import"], &["./claude"]);
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| finish(command, b"", LIMIT));
+        issuer.wait_until_asked(LIMIT);
+        let begun = Instant::now();
+        while issuer.issued() == 0 {
+            assert!(begun.elapsed() < LIMIT);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // The issuer has ended the old tokens, and the new ones are on their way.
+        stage.world.kill_daemon();
+        issuer.hold(false);
+        running.join().unwrap();
+    });
+    assert_ne!(status(&stage, "a"), "200");
+
+    stage.program("claude", &format!("{ASK}ask b; ask c; cat answer-c > said"));
+    stage.run(&[], &["./claude"]).ok();
+    assert_eq!((status(&stage, "b").as_str(), status(&stage, "c").as_str()), ("403", "403"));
+    let said = std::fs::read_to_string(stage.world.home.workspace().join("said")).unwrap();
+    assert!(said.contains("login is over") && said.contains("bailiwick run --import"), "{said}");
+    // The record says how far it came, both times.
+    let export: Vec<Value> = stage.world.bailiwick().run(["ledger", "export"]).ok().ndjson();
+    let phases: Vec<_> = export.iter().filter(|record| record["kind"] == "credential_refresh").collect();
+    let phases: Vec<_> = phases.iter().map(|record| record["phase"].as_str().unwrap()).collect();
+    assert_eq!(phases, ["attempt", "attempt", "failed"]);
+    // What helps, helps.
+    issuer.renew("MARKER-access-9", "MARKER-refresh-9");
+    credentials(&stage, "MARKER-access-9", "MARKER-refresh-9", 4_102_444_800);
+    stage.program("claude", &format!("{ASK}ask d"));
+    stage.run(&["--import"], &["./claude"]).ok();
+    assert_eq!(status(&stage, "d"), "200");
+    nothing_inside(&stage);
 }
 
 #[test]

@@ -1,12 +1,9 @@
 //! What one session read lies in the workspace for the next: a second session, a later daemon and a directory above it know that it does.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use bailiwick_testkit::hunt::lock_holder;
 use bailiwick_testkit::product::{Finished, LIMIT, finish};
 use bailiwick_testkit::{Terminal, Upstream, World};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Whoever has seen the payroll writes nowhere else.
@@ -50,17 +47,6 @@ fn tell(paste: &Upstream) -> String {
     )
 }
 
-/// Ends the daemon without a word, and waits until it is gone.
-fn kill_the_daemon(world: &World) {
-    let pid = lock_holder(&world.home.path().join("daemon.lock")).unwrap();
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
-    let begun = Instant::now();
-    while lock_holder(&world.home.path().join("daemon.lock")) == Some(pid) {
-        assert!(begun.elapsed() < Duration::from_secs(30));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn a_second_session_does_not_lose_what_the_first_has_seen() {
     let (world, payroll, paste) = world();
@@ -75,7 +61,7 @@ fn a_second_session_does_not_lose_what_the_first_has_seen() {
     for again in ["a second session", "one of a later daemon"] {
         let answer = told(&project);
         assert!(answer.starts_with("403") && answer.contains("own.payroll_stays"), "{again}: {answer}");
-        kill_the_daemon(&world);
+        world.kill_daemon();
     }
     for around in [project.join("deep"), project.parent().unwrap().to_owned()] {
         let answer = told(&around);
