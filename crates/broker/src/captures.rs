@@ -12,9 +12,12 @@ mod presented;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use bailiwick_core::Name;
@@ -56,6 +59,8 @@ struct Capture {
     /// Another way in which the service may write it.
     also: Option<Secret>,
     fingerprint: Fingerprint,
+    /// When it will be of no use any more, where the answer said so.
+    over: Option<Instant>,
 }
 
 /// What a value was in the answer.
@@ -170,11 +175,13 @@ impl Captures {
     fn keep(
         &self,
         found: Vec<(Kind, Secret, Option<Secret>)>,
+        over: Option<Instant>,
         from: Site<'_>,
         source: &str,
     ) -> Result<Vec<String>, CaptureError> {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         let (mut all, mut dummies) = (kept.all.clone(), Vec::new());
+        let (now, mut new) = (Instant::now(), false);
         for (kind, secret, also) in found {
             let same = |one: &&Arc<Capture>| {
                 one.resource == *from.resource && one.kind == kind && one.secret == secret
@@ -184,7 +191,10 @@ impl Captures {
                 continue;
             }
             if all.len() >= MOST {
-                return Err(CaptureError::TooMany);
+                // What is of no use any more makes room: the one that has been so for longest.
+                let gone = all.iter().enumerate().filter(|(_, one)| one.over.is_some_and(|over| over <= now));
+                let oldest = gone.min_by_key(|(_, one)| one.over).map(|(at, _)| at);
+                all.remove(oldest.ok_or(CaptureError::TooMany)?);
             }
             let dummy = dummy_like(&secret).ok_or(CaptureError::NoRandomness)?;
             dummies.push(dummy.clone());
@@ -199,9 +209,11 @@ impl Captures {
                 secret,
                 also,
                 fingerprint,
+                over,
             }));
+            new = true;
         }
-        if all.len() > kept.all.len() {
+        if new {
             let secrets = all.iter().flat_map(|one| std::iter::once(&one.secret).chain(&one.also));
             kept.patterns = Some(Arc::new(Patterns::new(secrets)));
             kept.all = all;

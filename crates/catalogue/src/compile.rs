@@ -121,6 +121,7 @@ fn unfold(place: &str, form: RouteForm, group: &GroupForm) -> Result<RouteForm, 
         path,
         target: form.target.or_else(|| group.target.clone()),
         arguments,
+        vary: if form.vary.is_empty() { group.vary.clone() } else { form.vary },
         shared: form.shared || group.shared,
         ..form
     })
@@ -192,6 +193,9 @@ fn route(place: &str, form: RouteForm, ground: &Ground<'_>) -> Result<Route, Fau
         arguments.insert(name, text("arguments", value)?);
     }
     let target = form.target.map(|target| text("target", target)).transpose()?;
+    if target.is_none() && !form.vary.is_empty() {
+        return Err(Fault::new(key("vary"), "what varies on one target needs a `target` that says which"));
+    }
     let mints = mints(form.mints, &form.effects).map_err(|detail| {
         Fault::new(key("mints"), detail)
             .fix("write `mints = \"nothing\"`, `\"refuse\"`, or `{ cookies = true, fields = [\"/token\"] }`")
@@ -203,13 +207,7 @@ fn route(place: &str, form: RouteForm, ground: &Ground<'_>) -> Result<Route, Fau
         )
         .fix("take `stream` away, or write `mints = \"refuse\"`"));
     }
-    let mut effects: Effects = form.effects.into_iter().collect();
-    if mints != Mints::Nothing {
-        effects = effects.union(EffectClass::Identity.into());
-    }
-    if form.stream == Some(crate::Stream::Opaque) {
-        effects = effects.union(EffectClass::Send.into());
-    }
+    let effects = effects(form.effects, &mints, form.stream);
     let reads = methods.iter().all(|method| matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS"));
     let inspect = form.inspect.as_deref().map(|name| ground.inspection(name)).transpose();
     let inspect = inspect.map_err(|detail| Fault::new(key("inspect"), detail))?;
@@ -240,6 +238,7 @@ fn route(place: &str, form: RouteForm, ground: &Ground<'_>) -> Result<Route, Fau
         git: form.git,
         inspect,
         graphql,
+        vary: form.vary,
         why: form.why,
         shared: form.shared,
     })
@@ -282,6 +281,22 @@ fn methods(words: &Words) -> Result<Vec<String>, String> {
     Ok(methods.to_vec())
 }
 
+/// What is declared, and what follows from what is handed out and from what it becomes.
+fn effects(declared: Vec<EffectClass>, mints: &Mints, stream: Option<crate::Stream>) -> Effects {
+    let declared: Effects = declared.into_iter().collect();
+    let lasting = match mints {
+        Mints::Nothing => false,
+        Mints::Captured(minting) => !minting.ephemeral,
+        Mints::Refused => true,
+    };
+    let implied =
+        [(EffectClass::Identity, lasting), (EffectClass::Send, stream == Some(crate::Stream::Opaque))];
+    implied
+        .iter()
+        .filter(|(_, there)| *there)
+        .fold(declared, |effects, (class, _)| effects.union((*class).into()))
+}
+
 fn mints(form: Option<MintsForm>, effects: &[EffectClass]) -> Result<Mints, String> {
     match form {
         None if effects.contains(&EffectClass::Identity) => {
@@ -298,13 +313,16 @@ fn mints(form: Option<MintsForm>, effects: &[EffectClass]) -> Result<Mints, Stri
             {
                 return Err("a login hands out `/access_token`, and no cookie".into());
             }
-            match minting.fields.iter().chain(&minting.optional).find(|field| !is_pointer(field)) {
-                Some(field) => Err(format!(
+            if minting.ephemeral && (minting.login || minting.cookies) {
+                return Err("what is ephemeral is no login and no cookie".into());
+            }
+            if let Some(field) = minting.pointers().find(|field| !is_pointer(field)) {
+                return Err(format!(
                     "`{}` is not a JSON pointer: it starts with `/`, and `~` is written `~0`",
                     field.escape_debug()
-                )),
-                None => Ok(Mints::Captured(minting)),
+                ));
             }
+            Ok(Mints::Captured(minting))
         }
     }
 }

@@ -299,8 +299,8 @@ impl Definition {
         if !groups.is_empty() && !base.routes.is_empty() {
             let routes = base.routes;
             let (at, path, target) = (None, None, None);
-            let arguments = BTreeMap::new();
-            groups.push(GroupForm { at, path, target, arguments, shared: false, routes });
+            let (arguments, vary) = (BTreeMap::new(), Vec::new());
+            groups.push(GroupForm { at, path, target, arguments, vary, shared: false, routes });
         } else {
             routes.extend(base.routes);
         }

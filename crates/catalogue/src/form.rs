@@ -118,6 +118,10 @@ pub struct RouteForm {
     /// The service of git's smart protocol that the body speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitService>,
+    /// The arguments that differ from request to request on one target, `path` and `query` for most: a yes to the target is one whatever
+    /// they are. Needs a `target`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vary: Vec<String>,
     /// Whether it names no tenant on purpose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,
@@ -173,6 +177,9 @@ pub struct GroupForm {
     /// Arguments of all of them; a route may add its own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arguments: BTreeMap<String, String>,
+    /// The arguments that differ from request to request on one target, in all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vary: Vec<String>,
     /// Whether they name no tenant on purpose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,

@@ -146,6 +146,7 @@ impl Resource {
             git: None,
             inspect: None,
             graphql: None,
+            vary: Vec::new(),
         })
     }
 
@@ -195,6 +196,7 @@ impl Resource {
             git: None,
             inspect: None,
             graphql: None,
+            vary: Vec::new(),
         })
     }
 

@@ -57,6 +57,8 @@ pub struct RouteMatch {
     pub inspect: Option<Arc<Inspection>>,
     /// What its body means, where that is GraphQL.
     pub graphql: Option<Arc<Graphql>>,
+    /// The arguments that differ from request to request on one target.
+    pub vary: Vec<String>,
 }
 
 /// How a body is treated.
@@ -108,12 +110,19 @@ pub struct Minting {
     /// success, each must be there.
     #[serde(default)]
     pub fields: Vec<String>,
+    /// Pointers to fields of which one must be there, where the answer is a success: a service may call the same thing by several names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_of: Vec<String>,
     /// Pointers to fields that are treated alike where they are there.
     #[serde(default)]
     pub optional: Vec<String>,
     /// Whether it is a login: a token endpoint answers (RFC 6749 §5.1), and its tokens become those of the resource, for every session.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub login: bool,
+    /// Whether it lasts for minutes and leaves nothing behind upstream: handing it out is then no effect `identity`, because the dummy inside
+    /// opens what is decided request by request anyway.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
 }
 
 impl Minting {
@@ -124,7 +133,12 @@ impl Minting {
 
     /// Whether fields of an answer's body are captured, so that it must be read whole.
     pub fn has_fields(&self) -> bool {
-        !self.fields.is_empty() || !self.optional.is_empty()
+        self.pointers().next().is_some()
+    }
+
+    /// Every field that it names.
+    pub fn pointers(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().chain(&self.one_of).chain(&self.optional).map(String::as_str)
     }
 }
 
@@ -178,6 +192,8 @@ pub struct Route {
     /// What its body means.
     #[serde(serialize_with = "pointed", skip_serializing_if = "Option::is_none")]
     pub graphql: Option<Arc<Graphql>>,
+    /// The arguments that differ from request to request on one target: a yes to the target is one whatever they are.
+    pub vary: Vec<String>,
     /// Why it is what it is, where a person said so.
     pub why: Option<String>,
     /// Whether it names no tenant on purpose, so that the resource's tenant rule does not apply.
@@ -379,6 +395,7 @@ impl Route {
             git: self.git,
             inspect: self.inspect.clone(),
             graphql: self.graphql.clone(),
+            vary: self.vary.clone(),
         }
     }
 }

@@ -11,7 +11,7 @@ pub struct Template {
 }
 
 /// Every template, by name.
-pub const TEMPLATES: [Template; 14] = [
+pub const TEMPLATES: [Template; 15] = [
     Template { name: "anthropic", text: include_str!("../templates/anthropic.toml") },
     Template { name: "crates", text: include_str!("../templates/crates.toml") },
     Template { name: "debian", text: include_str!("../templates/debian.toml") },
@@ -23,6 +23,7 @@ pub const TEMPLATES: [Template; 14] = [
     Template { name: "go", text: include_str!("../templates/go.toml") },
     Template { name: "http", text: include_str!("../templates/http.toml") },
     Template { name: "npm", text: include_str!("../templates/npm.toml") },
+    Template { name: "oci", text: include_str!("../templates/oci.toml") },
     Template { name: "openai", text: include_str!("../templates/openai.toml") },
     Template { name: "pypi", text: include_str!("../templates/pypi.toml") },
     Template { name: "rest", text: include_str!("../templates/rest.toml") },

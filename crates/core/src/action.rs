@@ -151,17 +151,20 @@ impl Action {
     /// The digest of what would happen: resource, operation, effects, target, arguments, body and head. Two attempts of the same thing
     /// have the same digest, whoever makes them and whenever.
     pub fn digest(&self) -> Digest {
-        self.covered(self.body, self.head)
+        self.covered(&self.arguments, self.body, self.head)
     }
 
-    /// The digest of the operation on its target, whatever it carries: without body and head.
-    pub fn target_digest(&self) -> Digest {
-        self.covered(None, None)
+    /// The digest of the operation on its target, whatever it carries: without body and head, and without the arguments that `vary` from
+    /// request to request on one target.
+    pub fn target_digest(&self, vary: &[String]) -> Digest {
+        let mut arguments = self.arguments.clone();
+        arguments.retain(|name, _| !vary.contains(name));
+        self.covered(&arguments, None, None)
     }
 
-    fn covered(&self, body: Option<Digest>, head: Option<Digest>) -> Digest {
+    fn covered(&self, arguments: &Arguments, body: Option<Digest>, head: Option<Digest>) -> Digest {
         let covered = Covered {
-            arguments: &self.arguments,
+            arguments,
             body,
             effects: self.effects,
             head,

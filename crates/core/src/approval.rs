@@ -36,8 +36,9 @@ pub struct Subject {
 
 impl Subject {
     /// What a yes to `action` would be compared with, while the policies of `version` are in force: others would ask other questions.
-    pub fn of(action: &Action, version: Digest) -> Self {
-        Self { effect: under(action.digest(), version), target: under(action.target_digest(), version) }
+    /// On one target, the arguments that `vary` do not count.
+    pub fn of(action: &Action, version: Digest, vary: &[String]) -> Self {
+        Self { effect: under(action.digest(), version), target: under(action.target_digest(vary), version) }
     }
 }
 

@@ -26,6 +26,8 @@ mod exposed;
 mod http2;
 #[path = "all/hunt.rs"]
 mod hunt;
+#[path = "all/images.rs"]
+mod images;
 #[path = "all/names.rs"]
 mod names;
 #[path = "all/observed.rs"]

@@ -10,8 +10,10 @@ use super::present;
 use crate::process;
 
 /// Program, the package that has it, and where it lies in the package.
-const PROGRAMS: [(&str, &str, &str); 4] = [
+const PROGRAMS: [(&str, &str, &str); 6] = [
+    ("docker-registry", "docker-registry", "usr/bin/docker-registry"),
     ("gh", "gh", "usr/bin/gh"),
+    ("skopeo", "skopeo", "usr/bin/skopeo"),
     ("wget", "wget", "usr/bin/wget"),
     ("less", "less", "usr/bin/less"),
     ("vim", "vim-tiny", "usr/bin/vim.tiny"),
@@ -31,9 +33,24 @@ pub(super) fn fetch(tools: &Path) -> Result<()> {
             continue;
         }
         unpack(&root, package).with_context(|| format!("fetching {package}"))?;
+        for library in libraries(package)? {
+            unpack(&root, &library).with_context(|| format!("fetching {library} for {package}"))?;
+        }
         symlink(Path::new("../debian").join(place), &link).with_context(|| format!("linking {program}"))?;
     }
     Ok(())
+}
+
+/// The libraries that a package needs and the machine does not have. Whoever runs the program says where they lie (`LD_LIBRARY_PATH`).
+fn libraries(package: &str) -> Result<Vec<String>> {
+    let needs = process::output(Command::new("apt-cache").args(["depends", "--important", package]))?;
+    let names = needs.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    let missing = |name: &&str| {
+        let mut query = Command::new("dpkg-query");
+        let status = process::output(query.args(["-W", "-f", "${db:Status-Status}", name]));
+        !status.is_ok_and(|status| status == "installed")
+    };
+    Ok(names.filter(|name| name.starts_with("lib")).filter(missing).map(str::to_owned).collect())
 }
 
 fn unpack(root: &Path, package: &str) -> Result<()> {

@@ -94,10 +94,22 @@ impl Desk {
         self.0.announce.subscribe()
     }
 
-    /// Takes a yes that was given for `subject` in `session` before.
-    pub(crate) fn take(&self, session: SessionId, subject: &Subject) -> Option<Given> {
+    /// Takes a yes that was given for `subject` in `session` before; one for its whole target alone, where `of_target` says so.
+    pub(crate) fn take(&self, session: SessionId, subject: &Subject, of_target: bool) -> Option<Given> {
         let now = self.0.clock.now();
-        self.lock().get_mut(&session)?.holds.iter_mut().find_map(|hold| hold.take(subject, now))
+        let mut sittings = self.lock();
+        let mut holds = sittings.get_mut(&session)?.holds.iter_mut();
+        holds.find_map(|hold| {
+            (!of_target || hold.covers(subject, now)).then(|| hold.take(subject, now)).flatten()
+        })
+    }
+
+    /// Whether a yes for the whole target of `subject` is there.
+    pub(crate) fn has(&self, session: SessionId, subject: &Subject) -> bool {
+        let now = self.0.clock.now();
+        self.lock()
+            .get(&session)
+            .is_some_and(|sitting| sitting.holds.iter().any(|hold| hold.covers(subject, now)))
     }
 
     /// Puts a question, or joins the same one.
@@ -227,7 +239,8 @@ impl Desk {
     }
 }
 
-/// An answer that is being put on record. Dropped before it is, the question is open again.
+/// An answer that is being put on record. Dropped before it is, the question is open again. A yes for a target answers what else waits for
+/// the same.
 #[derive(Debug)]
 pub(crate) struct Answering {
     desk: Desk,
@@ -250,13 +263,19 @@ impl Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         let mut sittings = self.desk.lock();
-        let Some(hold) = hold_of(&mut sittings, self.approval.id) else { return };
-        hold.state = if self.recorded {
-            State::Answered { approval: self.approval.clone(), used: 0 }
-        } else {
-            State::Open
-        };
-        hold.answered.send_replace(true);
+        let approval = &self.approval;
+        let Some(sitting) = sittings.get_mut(&approval.session) else { return };
+        for hold in &mut sitting.holds {
+            let own = hold.id == approval.id;
+            let same_target = self.recorded && hold.state == State::Open && hold.is_answered_by(approval);
+            if own || same_target {
+                hold.state = match self.recorded {
+                    true => State::Answered { approval: approval.clone(), used: 0 },
+                    false => State::Open,
+                };
+                hold.answered.send_replace(true);
+            }
+        }
     }
 }
 

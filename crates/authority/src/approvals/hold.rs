@@ -102,6 +102,21 @@ impl Hold {
         Some(Given { id: approval.id, by: approval.by.clone() })
     }
 
+    /// Whether there is a yes here for the whole target of `subject`.
+    pub(super) fn covers(&self, subject: &Subject, now: Timestamp) -> bool {
+        matches!(&self.state, State::Answered { approval, .. } if approval.answer == Answer::Yes
+            && approval.scope == Scope::Target
+            && approval.subject.target == subject.target
+            && now < approval.expires_at)
+    }
+
+    /// Whether `approval`, given to another question, answers this one as well.
+    pub(super) fn is_answered_by(&self, approval: &Approval) -> bool {
+        approval.answer == Answer::Yes
+            && approval.scope == Scope::Target
+            && approval.subject.target == self.question.subject.target
+    }
+
     /// Who said no to `subject`, where that still stands.
     pub(super) fn denied(&self, subject: &Subject, now: Timestamp) -> Option<&Name> {
         match &self.state {

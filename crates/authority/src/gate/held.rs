@@ -24,7 +24,7 @@ pub struct Weighed {
     decision: Decision,
     under: Under,
     captured: Option<CredentialUse>,
-    excerpt: Option<String>,
+    bound: Bound,
 }
 
 /// What a person's answer is bound to besides the arguments.
@@ -36,6 +36,10 @@ pub struct Bound {
     pub head: Option<Digest>,
     /// What a person is shown of the body.
     pub excerpt: Option<String>,
+    /// The arguments that differ from request to request on one target.
+    pub vary: Vec<String>,
+    /// Whether the body was left unread, because a yes for the whole target was there: then nothing else will do.
+    pub unread: bool,
 }
 
 impl Weighed {
@@ -49,7 +53,7 @@ impl Weighed {
     pub fn bind(mut self, bound: Bound) -> Self {
         self.action.body = bound.body.or(self.action.body);
         self.action.head = bound.head;
-        self.excerpt = bound.excerpt;
+        self.bound = bound;
         self
     }
 
@@ -66,7 +70,14 @@ impl Gate {
         let captured = attempt.captured.clone();
         let action = self.action(session, attempt);
         let (decision, under) = self.decide_under(session, &action, false);
-        Weighed { session: Arc::clone(session), action, decision, under, captured, excerpt: None }
+        Weighed { session: Arc::clone(session), action, decision, under, captured, bound: Bound::default() }
+    }
+
+    /// Whether a person said yes to the whole target of what was weighed, so that nothing else of it needs to be bound. `vary` names the
+    /// arguments that do not tell one target from another.
+    pub fn is_given(&self, weighed: &Weighed, vary: &[String]) -> bool {
+        let subject = Subject::of(&weighed.action, self.snapshot().version(), vary);
+        self.desk().has(weighed.session.id(), &subject)
     }
 
     /// Puts what was weighed on record, waits for a person where one is to be asked, and lets it happen if it may.
@@ -74,7 +85,7 @@ impl Gate {
     /// # Errors
     /// If it is refused or held, or cannot be recorded.
     pub async fn pass(&self, weighed: Weighed) -> Result<Admission, Denied> {
-        let Weighed { session, action, decision, under, captured, excerpt } = weighed;
+        let Weighed { session, action, decision, under, captured, bound } = weighed;
         let action = Arc::new(action);
         let passed = match decision {
             Decision::Permit(_) => {
@@ -83,7 +94,7 @@ impl Gate {
             }
             Decision::Refuse(_) => Err(self.write_denial(&session, &action, decision).await),
             Decision::Hold(refusal) => {
-                self.held(&session, Arc::clone(&action), refusal, captured, excerpt).await
+                self.held(&session, Arc::clone(&action), refusal, captured, &bound).await
             }
         };
         if let Err(denied) = &passed {
@@ -98,13 +109,16 @@ impl Gate {
         action: Arc<Action>,
         refusal: Refusal,
         captured: Option<CredentialUse>,
-        excerpt: Option<String>,
+        bound: &Bound,
     ) -> Result<Admission, Denied> {
-        let subject = Subject::of(&action, self.snapshot().version());
-        if let Some(given) = self.desk().take(session.id(), &subject) {
+        let subject = Subject::of(&action, self.snapshot().version(), &bound.vary);
+        if let Some(given) = self.desk().take(session.id(), &subject, bound.unread) {
             return self.permitted(session, action, captured, Some(given), None).await;
         }
-        let question = match self.question(session, &action, subject, &refusal, excerpt.as_deref()) {
+        if bound.unread {
+            return Err(self.deny(session, &action, ran_out().into()).await);
+        }
+        let question = match self.question(session, &action, subject, &refusal, bound.excerpt.as_deref()) {
             Ok(question) => question,
             Err(reason) => return Err(self.deny(session, &action, reason.into()).await),
         };
@@ -176,6 +190,12 @@ impl Gate {
             card: ask_of(action, &chain, resource.map(Arc::as_ref), refusal, excerpt),
         })
     }
+}
+
+/// A yes for a target that was there a moment ago.
+fn ran_out() -> Reason {
+    Reason::new(ReasonCode::ApprovalRequired, "the yes for this target has just run out")
+        .with_fix("try exactly the same again: a person is asked then")
 }
 
 /// The reasons of a hold that nobody answered in time, with what helps now.

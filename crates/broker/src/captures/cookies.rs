@@ -111,7 +111,7 @@ impl Captures {
             settings.push((setting, Some(secrets.len())));
             secrets.push((kind, secret, also));
         }
-        let dummies = self.keep(secrets, from, source)?;
+        let dummies = self.keep(secrets, None, from, source)?;
         let value = |at: Option<usize>| at.and_then(|at| dummies.get(at)).map_or("", String::as_str);
         let next: Vec<HeaderValue> =
             settings.iter().filter_map(|(setting, at)| setting.with(value(*at).as_bytes())).collect();

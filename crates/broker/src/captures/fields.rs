@@ -1,6 +1,10 @@
 //! Named fields of a JSON answer: found where they stand in its bytes, so that nothing else of it changes.
 
-use std::{fmt, ops::Range};
+use std::{
+    fmt,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use bailiwick_catalogue::Minting;
 use serde::de::{Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
@@ -9,6 +13,9 @@ use zeroize::Zeroizing;
 
 use super::{CaptureError, Captured, Captures, Kind, Site, dummy_like};
 use crate::{Patterns, Secret};
+
+/// How long a token may work after it should not.
+const GRACE: Duration = Duration::from_secs(300);
 
 /// A text in a document.
 struct Found {
@@ -41,11 +48,19 @@ impl Captures {
             let unfit = |error| CaptureError::NotSecret { what: (*field).to_owned(), error };
             Ok((Kind::Field, Secret::new(found.text.as_bytes().to_vec()).map_err(unfit)?, None))
         });
-        let dummies = self.keep(secrets.collect::<Result<_, _>>()?, from, source)?;
+        let over = lifetime(body).and_then(|lifetime| Instant::now().checked_add(lifetime));
+        let dummies = self.keep(secrets.collect::<Result<_, _>>()?, over, from, source)?;
         let mut next = replaced(body, &found, &dummies);
         let scrubbed = self.patterns().map_or(0, |patterns| patterns.scrub_bytes(&mut next));
         Ok((next, Captured { dummies }, scrubbed))
     }
+}
+
+/// For how long a token endpoint says that its tokens work (RFC 6749 §5.1), and a while more.
+fn lifetime(body: &[u8]) -> Option<Duration> {
+    let whole: &RawValue = serde_json::from_slice(body).ok()?;
+    let seconds = member(whole, "expires_in").ok()??.get().parse::<u32>().ok()?;
+    Some(Duration::from_secs(seconds.into()) + GRACE)
 }
 
 /// The longest that a program is told its tokens live, in seconds: whoever keeps them refreshes them, and it must not try.
@@ -101,9 +116,9 @@ fn find_all<'m>(
     success: bool,
 ) -> Result<Vec<(&'m str, Found)>, CaptureError> {
     let whole: &RawValue = serde_json::from_slice(body).map_err(|_| CaptureError::NotJson)?;
-    let required = minting.fields.iter().map(|field| (field.as_str(), success));
     let mut all: Vec<(&str, Found)> = Vec::new();
-    for (field, required) in required.chain(minting.optional.iter().map(|field| (field.as_str(), false))) {
+    for field in minting.pointers() {
+        let required = success && minting.fields.iter().any(|needed| needed == field);
         let before = all.len();
         let steps: Vec<String> = field.split('/').skip(1).map(unescaped).collect();
         let mut none_there = true;
@@ -124,6 +139,10 @@ fn find_all<'m>(
         if required && none_there && all.len() == before {
             return Err(CaptureError::NoField { field: field.to_owned() });
         }
+    }
+    let one_of = |(found, _): &(&str, Found)| minting.one_of.iter().any(|field| field == found);
+    if success && !minting.one_of.is_empty() && !all.iter().any(one_of) {
+        return Err(CaptureError::NoField { field: minting.one_of.join("` or `") });
     }
     all.sort_by_key(|(_, found)| found.place.start);
     all.dedup_by_key(|(_, found)| found.place.start);

@@ -135,6 +135,45 @@ fn an_answer_that_is_no_success_may_lack_what_its_route_names() {
 }
 
 #[test]
+fn one_of_several_names_must_be_there() {
+    let cloud = name("cloud");
+    let (captures, site) = (captures(), at(&cloud, "a.example"));
+    let minting = Minting { one_of: vec!["/token".into(), "/access_token".into()], ..Minting::default() };
+    let take = |body: &str| captures.take_fields(body.as_bytes(), &minting, true, site, "x");
+    for body in [
+        format!(r#"{{"token": "{REAL}"}}"#),
+        format!(r#"{{"access_token": "{REAL}", "expires_in": 300}}"#),
+        format!(r#"{{"token": "{REAL}", "access_token": "{REAL}"}}"#),
+    ] {
+        let (next, captured, _) = take(&body).unwrap();
+        assert!(!captured.dummies.is_empty() && !String::from_utf8(next.to_vec()).unwrap().contains(REAL));
+    }
+    for body in [format!(r#"{{"jwt": "{REAL}"}}"#), r#"{"token": null}"#.to_owned(), "{}".to_owned()] {
+        let error = take(&body).unwrap_err();
+        assert!(error.to_string().contains("`/token` or `/access_token`"), "{body}: {error}");
+    }
+}
+
+#[test]
+fn what_is_of_no_use_any_more_makes_room_and_nothing_else_does() {
+    let cloud = name("cloud");
+    let (captures, site) = (captures(), at(&cloud, "a.example"));
+    let keep = |number: usize, over: Option<Instant>| {
+        let secret = Secret::new(format!("MARKER-token-{number:04}-abcdef").into_bytes()).unwrap();
+        captures.keep(vec![(Kind::Field, secret, None)], over, site, "x")
+    };
+    let now = Instant::now();
+    for number in 0..MOST {
+        let over = if number == 7 { now } else { now + std::time::Duration::from_secs(3600) };
+        keep(number, Some(over).filter(|_| number % 2 == 1)).unwrap();
+    }
+    let dummy = keep(100, None).unwrap();
+    assert_eq!((keep(100, None).unwrap(), captures.of(&cloud).len()), (dummy, MOST));
+    assert!(captures.of(&cloud).iter().all(|one| one.secret.expose() != b"MARKER-token-0007-abcdef"));
+    assert_eq!(keep(101, None), Err(CaptureError::TooMany));
+}
+
+#[test]
 fn the_same_value_has_the_same_dummy() {
     let captures = captures();
     assert_eq!(one(&captures), one(&captures));

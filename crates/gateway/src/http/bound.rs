@@ -51,7 +51,7 @@ pub(super) async fn bind(
         && let Some(commands) = git::read(&prepared.read)?
     {
         let (body, excerpt) = (Some(commands.digest()), Some(commands.to_string()));
-        return Ok((prepared, Bound { body, head, excerpt }));
+        return Ok((prepared, Bound { body, head, excerpt, ..Bound::default() }));
     }
     let whole = whole(prepared).await?;
     let (body, excerpt) = if whole.read.is_empty() {
@@ -59,7 +59,7 @@ pub(super) async fn bind(
     } else {
         (Some(Digest::of(&whole.read)), Some(excerpt(&whole.read)))
     };
-    Ok((whole, Bound { body, head, excerpt }))
+    Ok((whole, Bound { body, head, excerpt, ..Bound::default() }))
 }
 
 async fn whole(prepared: Prepared) -> Result<Prepared, Malformed> {

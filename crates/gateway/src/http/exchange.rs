@@ -112,14 +112,17 @@ async fn answer(
     let mut weighed = wire.plane.gate().weigh(wire.plane.session(), attempt);
     let mut prepared = prepared;
     if weighed.is_held() {
-        let bound = bind(&canonical, &meaning, prepared).await.map_err(|malformed| malformed.reason());
+        let bound = match wire.plane.gate().is_given(&weighed, &meaning.vary) {
+            true => Ok((prepared, Bound { unread: true, ..Bound::default() })),
+            false => bind(&canonical, &meaning, prepared).await.map_err(|malformed| malformed.reason()),
+        };
         let checked = bound.and_then(|(prepared, bound)| {
             wire.plane.dummies().check_body(&prepared.read, &resource.name).map(|()| (prepared, bound))
         });
         (prepared, weighed) = match checked {
             Ok((prepared, bound)) => {
                 let head = capture::bind(bound.head, &presented);
-                (prepared, weighed.bind(Bound { head, ..bound }))
+                (prepared, weighed.bind(Bound { head, vary: meaning.vary.clone(), ..bound }))
             }
             Err(reason) => (Prepared::empty(), weighed.refuse(reason)),
         };

@@ -72,6 +72,11 @@ impl Person {
         self.terminal.contents()
     }
 
+    pub(crate) fn say_for_the_target(self) {
+        let word = self.target.clone();
+        assert_eq!(self.say(&word), Some(0));
+    }
+
     pub(crate) fn say_once(self) {
         let word = self.once.clone();
         assert_eq!(self.say(&word), Some(0));

@@ -150,6 +150,54 @@ async fn a_yes_to_a_target_covers_other_bodies_and_no_other_target() {
     );
 }
 
+/// Part `number` of what goes to `/a` in many requests.
+fn part(number: u32) -> (Attempt, Bound) {
+    let mut attempt = removal("/a");
+    attempt.arguments.insert("path".to_owned(), format!("/a/{number}").as_str().into());
+    (attempt, Bound { vary: vec!["path".to_owned()], ..with_body(&number.to_string()) })
+}
+
+#[tokio::test]
+async fn a_yes_to_a_target_answers_what_else_waits_for_it() {
+    let bench = patient();
+    let send = async |number| {
+        let (attempt, bound) = part(number);
+        bench.gate.pass(bench.gate.weigh(&bench.session, attempt).bind(bound)).await
+    };
+    let answer = async {
+        while bench.open().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        let view = bench.open().into_iter().find(|view| !view.line.contains("/b")).unwrap();
+        bench.say(&view, Answer::Yes, Scope::Target);
+        let left = bench.open();
+        assert!(left.len() == 1 && left[0].line.contains("/b"), "{left:?}");
+        bench.say(&left[0], Answer::No, Scope::Effect);
+    };
+    let (one, two, other, ()) = tokio::join!(send(1), send(2), bench.remove("/b"), answer);
+    assert!(one.is_ok() && two.is_ok() && other.is_err());
+    send(3).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_left_unread_passes_with_a_yes_to_its_target_and_with_no_other() {
+    let bench = bench();
+    let unread = || Bound { unread: true, ..Bound::default() };
+    let weighed = || bench.gate.weigh(&bench.session, removal("/a"));
+    // A yes to the same request without a body is none to whatever body.
+    bench.remove("/a").await.unwrap_err();
+    let view = bench.asked().await;
+    bench.say(&view, Answer::Yes, Scope::Effect);
+    assert!(!bench.gate.is_given(&weighed(), &[]));
+    let denied = bench.gate.pass(weighed().bind(unread())).await.unwrap_err();
+    assert_eq!(code(&denied), Some(ReasonCode::ApprovalRequired));
+    bench.remove_with("/a", with_body("x")).await.unwrap_err();
+    let view = bench.asked().await;
+    bench.say(&view, Answer::Yes, Scope::Target);
+    assert!(bench.gate.is_given(&weighed(), &[]));
+    bench.gate.pass(weighed().bind(unread())).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_yes_is_not_good_under_other_policies() {
     let bench = bench();
