@@ -13,6 +13,7 @@ use std::fmt;
 use anyhow::{Result, bail, ensure};
 
 use crate::repo::Repo;
+use crate::tools;
 
 use self::patch::Patch;
 use self::scratch::{Run, Scratch};
@@ -50,6 +51,9 @@ pub(crate) fn run(repo: &Repo, args: &Args) -> Result<()> {
     let mut patches = patch::read_all(&repo.join("mutations"))?;
     patches.retain(|patch| args.names.is_empty() || args.names.iter().any(|name| patch.name.contains(name)));
     ensure!(!patches.is_empty(), "no patch of mutations/ matches");
+    if let Err(error) = tools::fetch_all(repo, false) {
+        eprintln!("warning: {error:#}; what needs these tools proves nothing");
+    }
     let scratch = Scratch::lay_out(repo)?;
     let mut green = BTreeMap::new();
     let mut table = Vec::new();

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::patch::Patch;
 use crate::process::{self, Ended};
 use crate::repo::Repo;
+use crate::tools;
 
 /// A test that runs longer than this hangs; that is no proof of anything.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -141,6 +142,7 @@ impl Scratch {
     fn cargo(&self) -> Command {
         let mut command = process::cargo();
         command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target);
+        command.env("BAILIWICK_TEST_TOOLS", tools::directory(&self.repo));
         command
     }
 }
