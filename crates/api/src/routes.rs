@@ -136,7 +136,7 @@ async fn session(State(shared): State<Shared>, Path(reference): Path<String>) ->
 }
 
 async fn resume(State(shared): State<Shared>, Path(reference): Path<String>) -> Answer<SessionView> {
-    Ok(Json(shared.authority.resume_paused(&reference)?))
+    Ok(Json(shared.authority.resume_paused(&reference).await?))
 }
 
 #[derive(Deserialize)]

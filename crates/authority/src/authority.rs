@@ -104,7 +104,7 @@ impl Authority {
                 locks,
                 journal,
                 parts.broker,
-                Desk::new(parts.clock, settings.approval.clone()),
+                Desk::new(parts.clock, settings.approval.clone(), Arc::<dyn StateStore>::clone(&parts.state)),
                 exposures,
             ),
             home: parts.home,

@@ -7,14 +7,19 @@ use std::{
 
 use bailiwick_core::{Digest, Labels, Lock, LockId, Session, SessionEnd, SessionId, Timestamp};
 use bailiwick_store::{
-    Ended, ExposureStore, Reference, SealedChange, SealedRow, StateStore, StoreError, StoredSession,
+    Ended, ExposureStore, Reference, SealedChange, SealedRow, SittingStore, StateStore, StoreError,
+    StoredSession,
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use crate::database::{File, Kind};
 
 const KIND: Kind = Kind {
-    migrations: &[include_str!("../migrations/state/0001.sql"), include_str!("../migrations/state/0002.sql")],
+    migrations: &[
+        include_str!("../migrations/state/0001.sql"),
+        include_str!("../migrations/state/0002.sql"),
+        include_str!("../migrations/state/0003.sql"),
+    ],
     synchronous: "FULL",
     remedy: "stop the daemon and restore the file from a backup; without one, move it away: secrets must then be set again, and locks with them",
 };
@@ -127,6 +132,26 @@ impl ExposureStore for SqliteState {
             }
             Ok(())
         })
+    }
+}
+
+impl SittingStore for SqliteState {
+    fn put_sitting(&self, session: SessionId, body: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO sitting (session, body) VALUES (?1, ?2) \
+                   ON CONFLICT (session) DO UPDATE SET body = excluded.body";
+        let put = self.connection().execute(sql, [session.to_string().as_str(), body]);
+        put.map(drop).map_err(|error| self.error(&error))
+    }
+
+    fn sitting(&self, session: SessionId) -> Result<Option<String>, StoreError> {
+        let found = self.texts("SELECT body FROM sitting WHERE session = ?1", [session.to_string()]);
+        found.map(|mut found| found.pop())
+    }
+
+    fn remove_sitting(&self, session: SessionId) -> Result<(), StoreError> {
+        let removed =
+            self.connection().execute("DELETE FROM sitting WHERE session = ?1", [session.to_string()]);
+        removed.map(drop).map_err(|error| self.error(&error))
     }
 }
 

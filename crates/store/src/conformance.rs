@@ -57,6 +57,7 @@ pub fn state(store: &dyn StateStore) -> Outcomes {
     handles(store)?;
     locks(store)?;
     exposures(store)?;
+    sittings(store)?;
     sealed(store)?;
     settings(store)
 }
@@ -136,6 +137,21 @@ fn exposures(store: &dyn StateStore) -> Outcomes {
     assert_eq!(store.exposures()?, [row("/w/a' --", &internal), row("/w/b", &payroll)]);
     store.remove_exposures(&["/w/b".to_owned(), "/w/nothing".to_owned()])?;
     assert_eq!(store.exposures()?, [row("/w/a' --", &internal)]);
+    Ok(())
+}
+
+fn sittings(store: &dyn StateStore) -> Outcomes {
+    let (one, other) = (id(10), id(11));
+    assert_eq!(store.sitting(one)?, None);
+    assert!(store.put_sitting(one, "no").is_err(), "it is JSON");
+    assert!(store.put_sitting(id(99), "{}").is_err(), "it needs its session");
+    store.put_sitting(one, r#"{"asked":1}"#)?;
+    store.put_sitting(one, r#"{"asked":2}"#)?;
+    store.put_sitting(other, "{}")?;
+    assert_eq!(store.sitting(one)?.as_deref(), Some(r#"{"asked":2}"#));
+    store.remove_sitting(one)?;
+    store.remove_sitting(one)?;
+    assert_eq!((store.sitting(one)?, store.sitting(other)?.as_deref()), (None, Some("{}")));
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod exposure;
 mod index;
 mod reference;
 mod row;
+mod sitting;
 mod state;
 
 pub use error::StoreError;
@@ -20,4 +21,5 @@ pub use exposure::ExposureStore;
 pub use index::{Growth, LedgerIndex, LogFilter};
 pub use reference::Reference;
 pub use row::{answer_word, approval_word, attempted, row};
+pub use sitting::SittingStore;
 pub use state::{Ended, SealedChange, SealedRow, StateStore, StoredSession};

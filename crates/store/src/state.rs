@@ -2,7 +2,7 @@
 
 use bailiwick_core::{Digest, Lock, LockId, Session, SessionEnd, SessionId, Timestamp};
 
-use crate::{ExposureStore, StoreError};
+use crate::{ExposureStore, SittingStore, StoreError};
 
 /// A session as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub enum SealedChange {
 /// State that survives. Every change is durable when its call returns: a power cut right after takes nothing of it back.
 ///
 /// Calls may block on the disk for a few milliseconds; none is for the hot path.
-pub trait StateStore: ExposureStore {
+pub trait StateStore: ExposureStore + SittingStore {
     /// Keeps a session that begins.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 use bailiwick_catalogue::Resource;
 use bailiwick_core::{Action, Chain, EffectClass, ProcessFacts, Refusal, Value, shown};
 use bailiwick_wire::CardLine;
+use serde::{Deserialize, Serialize};
 
 /// The longest text of one line, in characters.
 const LONGEST: usize = 400;
@@ -15,7 +16,7 @@ const ARGUMENTS: usize = 12;
 const BODY: usize = 2000;
 
 /// What a person is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Card(Vec<CardLine>);
 
 impl Card {

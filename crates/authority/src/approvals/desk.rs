@@ -9,6 +9,7 @@ use std::{
 use bailiwick_core::{
     Answer, Approval, ApprovalId, Problem, Reason, ReasonCode, Scope, SessionId, Subject, Timestamp,
 };
+use bailiwick_store::SittingStore;
 use bailiwick_wire::ApprovalView;
 use tokio::sync::{broadcast, watch};
 
@@ -41,13 +42,18 @@ struct Shared {
     limits: Mutex<ApprovalSettings>,
     sittings: Mutex<HashMap<SessionId, Sitting>>,
     announce: broadcast::Sender<Announcement>,
+    store: Arc<dyn SittingStore>,
+    /// One at a time writes to the store.
+    writing: tokio::sync::Mutex<()>,
 }
 
 /// The questions of one session, and how many it put since a person last looked.
 #[derive(Debug, Default)]
-struct Sitting {
-    holds: Vec<Hold>,
-    asked: usize,
+pub(super) struct Sitting {
+    pub(super) holds: Vec<Hold>,
+    pub(super) asked: usize,
+    /// Whether it asked too often, and a person is to look.
+    pub(super) paused: bool,
 }
 
 /// What asking comes to.
@@ -72,12 +78,14 @@ pub(crate) struct Ticket {
 }
 
 impl Desk {
-    pub(crate) fn new(clock: Clock, limits: ApprovalSettings) -> Self {
+    pub(crate) fn new(clock: Clock, limits: ApprovalSettings, store: Arc<dyn SittingStore>) -> Self {
         Self(Arc::new(Shared {
             clock,
             limits: Mutex::new(limits),
             sittings: Mutex::default(),
             announce: broadcast::Sender::new(ANNOUNCED),
+            store,
+            writing: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -131,6 +139,7 @@ impl Desk {
             return Asking::Waits(self.ticket(hold));
         }
         if sitting.asked >= limits.total {
+            sitting.paused = true;
             return Asking::TooOften(asked_too_often(session, limits.total));
         }
         if sitting.holds.iter().filter(|hold| hold.is_open(now)).count() >= limits.open {
@@ -163,12 +172,28 @@ impl Desk {
     pub(crate) fn reset(&self, session: SessionId) {
         if let Some(sitting) = self.lock().get_mut(&session) {
             sitting.asked = 0;
+            sitting.paused = false;
         }
     }
 
-    /// Forgets a session that has ended: nothing of it can be approved any more.
-    pub(crate) fn forget(&self, session: SessionId) {
+    pub(super) fn drop_sitting(&self, session: SessionId) {
         self.lock().remove(&session);
+    }
+
+    pub(super) fn put_sitting(&self, session: SessionId, sitting: Sitting) {
+        self.lock().insert(session, sitting);
+    }
+
+    pub(super) fn with<T>(&self, session: SessionId, look: impl FnOnce(&Sitting) -> T) -> Option<T> {
+        self.lock().get(&session).map(look)
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn SittingStore> {
+        &self.0.store
+    }
+
+    pub(super) fn writing(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.writing
     }
 
     /// The questions, oldest first; with `all`, those that were answered or ran out too.

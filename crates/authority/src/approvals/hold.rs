@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use bailiwick_core::{
     Action, ActionId, Answer, Approval, ApprovalId, Name, Scope, SessionId, Subject, Timestamp, shown,
 };
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Card;
 
 /// What is asked of a person.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Question {
     pub(crate) session: SessionId,
     pub(crate) agent: Name,
@@ -52,6 +53,8 @@ pub(super) enum State {
 pub(crate) struct Given {
     pub(crate) id: ApprovalId,
     pub(crate) by: Name,
+    /// Whether it is used up by that.
+    pub(crate) once: bool,
 }
 
 /// What an attempt that waited learnt.
@@ -99,7 +102,7 @@ impl Hold {
             return None;
         }
         *used = used.saturating_add(1);
-        Some(Given { id: approval.id, by: approval.by.clone() })
+        Some(Given { id: approval.id, by: approval.by.clone(), once: approval.scope == Scope::Effect })
     }
 
     /// Whether there is a yes here for the whole target of `subject`.

@@ -121,7 +121,17 @@ impl Authority {
                 Problem::new(403, "session_ended", "the session has expired").with_fix("bailiwick run -- …")
             );
         }
+        self.take_up_questions(&live)?;
         Ok((self.admit_live(live), kept.to_vec()))
+    }
+
+    /// Goes on with what waits for a person where the daemon before left it.
+    fn take_up_questions(&self, live: &LiveSession) -> Result<(), Problem> {
+        let paused = self.gate.desk().restore(live.id());
+        if paused.map_err(|error| Problem::new(500, "store", error.to_string()))? {
+            live.pause();
+        }
+        Ok(())
     }
 
     /// What a launcher keeps so that a later daemon can go on with its session: sealed, of use only to the vault of this home.
@@ -154,7 +164,6 @@ impl Authority {
         let ended = session.ended().unwrap_or(ended);
         tracing::info!(session = %session.id(), end = ?ended.end, ?code, ?signal, "a session ended");
         self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(&session.id());
-        self.gate.desk().forget(session.id());
         self.hand_back(session).await;
         self.count_folded(session).await;
         self.keep_the_end(session.session(), ended.end, session.tally()).await;
@@ -181,6 +190,7 @@ impl Authority {
     }
 
     async fn keep_the_end(&self, session: &Session, end: SessionEnd, tally: Tally) {
+        self.gate.desk().forget(session.id).await;
         if let Err(error) = self.state.end_session(session.id, end, self.gate.clock().now()) {
             tracing::error!(%error, session = %session.id, "the end of a session could not be stored");
         }

@@ -10,7 +10,7 @@ use bailiwick_ledger::CredentialUse;
 use super::{Admission, Attempt, Denied, Gate, standing::Under};
 use crate::{
     LiveSession,
-    approvals::{Answered, Asking, Question, Ticket, ask_of, line},
+    approvals::{Answered, Asking, Given, Question, Ticket, ask_of, line},
 };
 
 /// An attempt that is about to be asked about may wait at most this long on the wire, whatever the settings say.
@@ -113,7 +113,7 @@ impl Gate {
     ) -> Result<Admission, Denied> {
         let subject = Subject::of(&action, self.snapshot().version(), &bound.vary);
         if let Some(given) = self.desk().take(session.id(), &subject, bound.unread) {
-            return self.permitted(session, action, captured, Some(given), None).await;
+            return self.given(session, action, captured, given).await;
         }
         if bound.unread {
             return Err(self.deny(session, &action, ran_out().into()).await);
@@ -127,6 +127,7 @@ impl Gate {
             Asking::Refused(reason) => return Err(self.deny(session, &action, reason.into()).await),
             Asking::TooOften(reason) => {
                 session.pause();
+                self.keep_questions(session).await;
                 return Err(self.deny(session, &action, reason.into()).await);
             }
         };
@@ -143,6 +144,7 @@ impl Gate {
         mut ticket: Ticket,
     ) -> Result<Admission, Denied> {
         let id = ticket.id;
+        self.keep_questions(session).await;
         let denied = self.write_denial(session, &action, Decision::Hold(refusal.clone())).await;
         if !matches!(denied.decision, Decision::Hold(_)) {
             return Err(denied);
@@ -153,7 +155,7 @@ impl Gate {
             answered = ticket.wait(patience) => answered,
         };
         match answered {
-            Answered::Yes(given) => self.permitted(session, action, captured, Some(given), None).await,
+            Answered::Yes(given) => self.given(session, action, captured, given).await,
             Answered::No(by) => {
                 let reason =
                     Reason::new(ReasonCode::ApprovalDenied, format!("`{by}` said no to exactly this"))
@@ -165,6 +167,32 @@ impl Gate {
                 decision: Decision::Hold(later(refusal, id)),
                 approval: Some(id),
             }),
+        }
+    }
+
+    /// Lets happen what a person said yes to. That a yes has been used is on stable storage before: it is of use once, also to a daemon
+    /// that starts anew.
+    async fn given(
+        &self,
+        session: &Arc<LiveSession>,
+        action: Arc<Action>,
+        captured: Option<CredentialUse>,
+        given: Given,
+    ) -> Result<Admission, Denied> {
+        if given.once
+            && let Err(error) = self.desk().keep(session.id()).await
+        {
+            let reason = Reason::new(ReasonCode::LedgerUnavailable, error.to_string())
+                .with_fix("free disk space under BAILIWICK_HOME, then restart the daemon");
+            return Err(self.deny(session, &action, reason.into()).await);
+        }
+        self.permitted(session, action, captured, Some(given), None).await
+    }
+
+    /// Keeps what is asked for a daemon that starts anew. Where that cannot be done, it is asked again then.
+    async fn keep_questions(&self, session: &LiveSession) {
+        if let Err(error) = self.desk().keep(session.id()).await {
+            tracing::error!(%error, session = %session.id(), "a daemon that starts anew will ask again");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The gate on a disk that hangs or fails: what is not on record does not pass.
 
 use std::{
+    collections::HashMap,
     io,
     path::Path,
     sync::{
@@ -18,7 +19,7 @@ use bailiwick_ledger::{
     Options, Signer, Writer,
     storage::{Disk, Storage, StorageFile},
 };
-use bailiwick_store::{ExposureStore, StoreError};
+use bailiwick_store::{ExposureStore, SittingStore, StoreError};
 use uuid::Uuid;
 
 use super::*;
@@ -111,6 +112,7 @@ impl SealedStore for NoRows {
 #[derive(Debug, Default)]
 struct Shelf {
     kept: Mutex<Vec<(String, Labels)>>,
+    sittings: Mutex<HashMap<SessionId, String>>,
     broken: AtomicBool,
 }
 
@@ -129,6 +131,23 @@ impl ExposureStore for Shelf {
     }
     fn remove_exposures(&self, workspaces: &[String]) -> Result<(), StoreError> {
         self.kept.lock().unwrap().retain(|(path, _)| !workspaces.contains(path));
+        Ok(())
+    }
+}
+
+impl SittingStore for Shelf {
+    fn put_sitting(&self, session: SessionId, body: &str) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(StoreError::Failed { path: "state.db".into(), detail: "the disk is broken".into() });
+        }
+        self.sittings.lock().unwrap().insert(session, body.to_owned());
+        Ok(())
+    }
+    fn sitting(&self, session: SessionId) -> Result<Option<String>, StoreError> {
+        Ok(self.sittings.lock().unwrap().get(&session).cloned())
+    }
+    fn remove_sitting(&self, session: SessionId) -> Result<(), StoreError> {
+        self.sittings.lock().unwrap().remove(&session);
         Ok(())
     }
 }
@@ -167,7 +186,7 @@ impl Bench {
         let exposures = Exposures::load(Arc::clone(&shelf) as _).unwrap();
         let place = exposures.place(None);
         let session = LiveSession::new(session(&clock), None, place, 8, clock.now()).unwrap();
-        let desk = Desk::new(clock, ApprovalSettings::default());
+        let desk = Desk::new(clock, ApprovalSettings::default(), Arc::clone(&shelf) as _);
         let gate = Gate::new(clock, snapshot, Vec::new(), journal, broker, desk, exposures);
         Self { home, disk, shelf, gate, session: Arc::new(session) }
     }

@@ -389,3 +389,48 @@ fn a_thousand_identical_attempts_are_one_question() {
     assert_eq!(deletions(&upstream), 0);
     world.bailiwick().run(["ledger", "verify"]).ok();
 }
+
+/// Shell: `attempt NAME` deletes once and notes the status under that name; `wait_for NAME` waits for a file of the person's.
+fn steps(upstream: &Upstream) -> String {
+    format!(
+        "attempt() {{ curl -s -o said-$1 -w '%{{http_code}}' -X DELETE -d why=old {} > code-$1.new || true; mv code-$1.new code-$1; }}\n\
+         wait_for() {{ while [ ! -e $1 ]; do sleep 0.05; done; }}\n",
+        upstream.url("/thing")
+    )
+}
+
+/// Kills the daemon, and waits until the session goes on with another.
+fn next_daemon(world: &World) {
+    world.kill_daemon();
+    until(|| {
+        let listed = world.bailiwick().run(["--json", "session", "list"]);
+        listed.code() == 0 && listed.ndjson::<Value>().len() == 1
+    });
+}
+
+#[test]
+fn what_was_asked_and_answered_outlives_the_daemon_and_is_used_once() {
+    let (world, upstream) = impatient();
+    let work = world.home.workspace();
+    let code = |name: &str| std::fs::read_to_string(work.join(format!("code-{name}"))).unwrap_or_default();
+    let script = steps(&upstream)
+        + "attempt asked\nwait_for answered\nattempt allowed\nwait_for again\nattempt used\nattempt denied\n";
+    let inside =
+        world.run(["bash", "-c", &script]).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    until(|| code("asked") == "403");
+    let asked = open(&world);
+    next_daemon(&world);
+    // Another daemon puts the same question, with the same card.
+    assert_eq!(open(&world), asked);
+    Person::at_the_card(&world).say_once();
+    next_daemon(&world);
+    std::fs::write(work.join("answered"), "").unwrap();
+    until(|| !code("allowed").is_empty());
+    assert_eq!((code("allowed").as_str(), deletions(&upstream)), ("200", 1));
+    next_daemon(&world);
+    std::fs::write(work.join("again"), "").unwrap();
+    until(|| !code("denied").is_empty());
+    assert_eq!((code("used").as_str(), deletions(&upstream)), ("403", 1), "a yes for once was used twice");
+    let ended = inside.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}

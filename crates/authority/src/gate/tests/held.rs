@@ -312,3 +312,39 @@ async fn a_lock_between_the_yes_and_the_effect_still_stops() {
     bench.gate.update_locks(|_| vec![lock.clone()]);
     assert_eq!(code(&bench.remove("/a").await.unwrap_err()), Some(ReasonCode::Locked));
 }
+
+#[tokio::test]
+async fn a_yes_whose_use_cannot_be_kept_is_not_used() {
+    let bench = bench();
+    bench.remove("/a").await.unwrap_err();
+    let view = bench.asked().await;
+    bench.say(&view, Answer::Yes, Scope::Effect);
+    bench.shelf.broken.store(true, Ordering::Relaxed);
+    let denied = bench.remove("/a").await.unwrap_err();
+    assert_eq!(code(&denied), Some(ReasonCode::LedgerUnavailable), "{denied:?}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_starts_anew_knows_what_was_asked_answered_and_used() {
+    let bench = bench();
+    for (path, answer) in [("/a", Some(Answer::Yes)), ("/b", Some(Answer::No)), ("/c", None)] {
+        bench.remove(path).await.unwrap_err();
+        let view = bench.open().into_iter().find(|view| view.line.ends_with(path)).unwrap();
+        if let Some(answer) = answer {
+            bench.say(&view, answer, Scope::Effect);
+        }
+        bench.gate.desk().keep(bench.session.id()).await.unwrap();
+    }
+    let words = |desk: &Desk| desk.list(true).iter().map(|view| view.state.clone()).collect::<Vec<_>>();
+    let anew = || {
+        let desk = Desk::new(bench.gate.clock(), ApprovalSettings::default(), Arc::clone(&bench.shelf) as _);
+        assert!(!desk.restore(bench.session.id()).unwrap());
+        desk
+    };
+    assert_eq!(words(&anew()), ["yes", "no", "open"]);
+    assert_eq!(anew().list(true), bench.gate.desk().list(true));
+    bench.remove("/a").await.unwrap();
+    assert_eq!(words(&anew()), ["used", "no", "open"], "before anything else of it was kept");
+    bench.gate.desk().forget(bench.session.id()).await;
+    assert!(words(&anew()).is_empty());
+}
