@@ -3,14 +3,14 @@
 use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use bailiwick_authority::{
-    Authority, DataPlane, Dummy, Ended, Listeners, LiveSession, OpenRequest, SessionPlane, Surroundings,
-    Verdict,
+    Announced, Authority, DataPlane, Dummy, Ended, Listeners, LiveSession, OpenRequest, SessionPlane,
+    Surroundings, Verdict,
 };
 use bailiwick_core::{Problem, SessionEnd};
 use bailiwick_guard::Guards;
 use bailiwick_launch::{
-    Answer, ChannelError, Connect, Connection, Exited, FromDaemon, FromLauncher, Hello, Hold, Open, Opened,
-    PROTOCOL, Stop, Transport,
+    Answer, ChannelError, Connect, Connection, Ends, Exited, FromDaemon, FromLauncher, Hello, Hold, Open,
+    Opened, PROTOCOL, Stop, Transport,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::{io::unix::AsyncFd, sync::Semaphore};
@@ -205,9 +205,12 @@ impl Server {
                 biased;
                 () = self.shutdown.cancelled() => return None,
                 () = sitting.session.stop().cancelled() => return Some(self.stop(sitting).await),
-                asked = questions.next() => {
-                    let hold = Hold { approval: asked.id, line: asked.line };
-                    let _ = sitting.wire.send(&FromDaemon::Hold(hold)).await;
+                told = questions.next() => {
+                    let frame = match told {
+                        Announced::Asked { id, line } => FromDaemon::Hold(Hold { approval: id, line }),
+                        Announced::Ends { at } => FromDaemon::Ends(Ends { session: sitting.session.id(), at }),
+                    };
+                    let _ = sitting.wire.send(&frame).await;
                     continue;
                 }
                 packet = sitting.wire.receive() => packet,

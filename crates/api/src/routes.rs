@@ -14,8 +14,9 @@ use bailiwick_core::{Approval, Lock, Name, Problem};
 use bailiwick_guard::{GuardError, Guards};
 use bailiwick_store::LogFilter;
 use bailiwick_wire::{
-    AnswerRequest, ApprovalView, Attempted, Done, ForgetRequest, HandOff, Health, Loaded, LockReport,
-    LockRequest, QuarantineContent, Quarantined, SecretValue, SecretView, SessionView, WorkspaceView,
+    AnswerRequest, ApprovalView, Attempted, Done, ExtendRequest, ForgetRequest, HandOff, Health, Loaded,
+    LockReport, LockRequest, QuarantineContent, Quarantined, SecretValue, SecretView, SessionView,
+    WorkspaceView,
 };
 use bailiwick_wire::{Explanation, LogRow};
 use bytes::Bytes;
@@ -66,6 +67,7 @@ fn routes(shared: Shared) -> Router {
         .route("/v1/sessions/{reference}", get(session))
         .route("/v1/sessions/{reference}/attempts", get(attempts))
         .route("/v1/sessions/{reference}/resume", post(resume))
+        .route("/v1/sessions/{reference}/extend", post(extend))
         .route("/v1/sessions/{reference}/hand-off", post(hand_off))
         .route("/v1/quarantine", get(quarantine))
         .route("/v1/quarantine/{id}", get(quarantined).delete(discard))
@@ -137,6 +139,15 @@ async fn session(State(shared): State<Shared>, Path(reference): Path<String>) ->
 
 async fn resume(State(shared): State<Shared>, Path(reference): Path<String>) -> Answer<SessionView> {
     Ok(Json(shared.authority.resume_paused(&reference).await?))
+}
+
+async fn extend(
+    State(shared): State<Shared>,
+    Path(reference): Path<String>,
+    Json(request): Json<ExtendRequest>,
+) -> Answer<SessionView> {
+    let more = request.more_ms.map(std::time::Duration::from_millis);
+    Ok(Json(shared.authority.extend(&reference, more).await?))
 }
 
 #[derive(Deserialize)]

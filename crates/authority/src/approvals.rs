@@ -10,5 +10,6 @@ mod hold;
 mod kept;
 
 pub(crate) use card::{Card, ask_of};
+pub use desk::Announced;
 pub(crate) use desk::{Announcement, Asking, Desk, Draft, Ticket};
 pub(crate) use hold::{Answered, Given, Question, line};

@@ -22,7 +22,7 @@ use bailiwick_ledger::{DaemonStarted, Event, SetLoaded, Writer};
 use bailiwick_store::{LedgerIndex, StateStore};
 use tokio_util::sync::CancellationToken;
 
-pub use approvals::{Asked, Questions};
+pub use approvals::Questions;
 pub(crate) use look::resolve;
 pub use sessions::OpenRequest;
 

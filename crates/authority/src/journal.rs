@@ -12,8 +12,8 @@ use bailiwick_core::{
 };
 use bailiwick_ledger::{
     Answered, ApprovalFact, Attempt, AttemptContext, AttemptRef, CredentialPattern, CredentialUse,
-    DecisionCounts, Durability, Event, HookReport, Record, SessionClosed, SessionMeasured, SessionOpened,
-    Writer,
+    DecisionCounts, Durability, Event, HookReport, Record, SessionClosed, SessionExtended, SessionMeasured,
+    SessionOpened, Writer,
 };
 
 use crate::{Clock, LiveSession, Outcome, Snapshot, live::Tally};
@@ -103,6 +103,11 @@ impl Journal {
     /// Records what was measured when a session's agent was started, on stable storage.
     pub(crate) async fn measured(&self, session: &Session, measured: SessionMeasured) -> Result<(), Reason> {
         self.event(session, Event::SessionMeasured(measured)).await
+    }
+
+    /// Records that a session was given another end, on stable storage.
+    pub(crate) async fn extended(&self, session: &Session, extended: SessionExtended) -> Result<(), Reason> {
+        self.event(session, Event::SessionExtended(extended)).await
     }
 
     /// Records that a session ended, on stable storage.

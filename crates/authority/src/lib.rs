@@ -18,7 +18,8 @@ mod snapshot;
 mod vault_rows;
 mod watch;
 
-pub use authority::{Asked, Authority, AuthorityError, OpenRequest, Parts, Questions};
+pub use approvals::Announced;
+pub use authority::{Authority, AuthorityError, OpenRequest, Parts, Questions};
 pub use bailiwick_ledger::{CapturedCount, OutcomeStatus};
 pub use clock::Clock;
 pub use gate::{

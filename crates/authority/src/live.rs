@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bailiwick_core::{
@@ -25,6 +26,10 @@ pub struct LiveSession {
     path: Vec<Arc<Session>>,
     /// Where they work, in the same order.
     places: Vec<Arc<Place>>,
+    /// When each ends, in microseconds, in the same order: a person may have given it more time.
+    ends: Vec<Arc<AtomicI64>>,
+    /// The end that people were told of.
+    told: AtomicI64,
     above: Option<Arc<Self>>,
     stop: CancellationToken,
     ended: OnceLock<Ended>,
@@ -90,9 +95,13 @@ impl LiveSession {
         Chain::new(path.iter().map(Arc::as_ref).collect())?;
         let mut places = above.as_ref().map(|above| above.places.clone()).unwrap_or_default();
         places.push(place);
+        let mut ends = above.as_ref().map(|above| above.ends.clone()).unwrap_or_default();
+        ends.extend(path.last().map(|own| Arc::new(AtomicI64::new(own.expires_at.as_micros()))));
         Ok(Self {
             path,
             places,
+            ends,
+            told: AtomicI64::new(0),
             stop: above.as_ref().map_or_else(CancellationToken::new, |above| above.stop.child_token()),
             above,
             ended: OnceLock::new(),
@@ -122,7 +131,30 @@ impl LiveSession {
     /// Never for a session made by `new`; checked again because authority rests on it.
     pub fn chain(&self) -> Result<Chain<'_>, ChainError> {
         let seen = self.places.iter().fold(Labels::CLEAN, |seen, place| seen.join(&place.seen()));
-        Ok(Chain::new(self.path.iter().map(Arc::as_ref).collect())?.having_seen(&seen))
+        let chain = Chain::new(self.path.iter().map(Arc::as_ref).collect())?.having_seen(&seen);
+        let ends = self.ends.iter().map(|ends| ends.load(Ordering::Acquire)).min().unwrap_or_default();
+        Ok(chain.ending_at(Timestamp::from_micros(ends)))
+    }
+
+    /// When it ends itself, whatever ends above it.
+    pub fn own_end(&self) -> Timestamp {
+        Timestamp::from_micros(self.ends.last().map_or(0, |ends| ends.load(Ordering::Acquire)))
+    }
+
+    /// Gives it until `ends`; those above it may end earlier, and it with them.
+    pub(crate) fn extend(&self, ends: Timestamp) {
+        if let Some(own) = self.ends.last() {
+            own.store(ends.as_micros(), Ordering::Release);
+        }
+    }
+
+    /// Whether people are to be told now that it ends: once for each end, `before` it.
+    pub(crate) fn is_to_tell(&self, now: Timestamp, before: Duration) -> bool {
+        let ends = self.own_end();
+        // Whoever asked for less time than that knows that it ends.
+        let long = ends.since(self.session().opened_at) > before;
+        long && now.after(before) >= ends
+            && self.told.swap(ends.as_micros(), Ordering::AcqRel) != ends.as_micros()
     }
 
     /// What it has been exposed to by now.

@@ -59,6 +59,9 @@ pub struct SessionSettings {
     /// Without a single action.
     #[serde(deserialize_with = "duration")]
     pub idle: Duration,
+    /// How long before its end people are told, so that they can give it more time.
+    #[serde(deserialize_with = "duration")]
+    pub told_before: Duration,
 }
 
 /// Which guardrails stand below the policies of `policies/`.
@@ -102,7 +105,7 @@ impl Default for ApprovalSettings {
 impl Default for SessionSettings {
     fn default() -> Self {
         let hour = Duration::from_secs(3600);
-        Self { ttl_terminal: hour * 12, ttl: hour, idle: hour }
+        Self { ttl_terminal: hour * 12, ttl: hour, idle: hour, told_before: Duration::from_secs(600) }
     }
 }
 
@@ -165,6 +168,13 @@ fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_defaults_are_as_the_manual_says() {
+        let manual = include_str!("../../../docs/settings.md");
+        let block = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        assert_eq!(toml::from_str::<Settings>(block).unwrap(), Settings::default());
+    }
 
     #[test]
     fn reads_durations_and_refuses_unknown_keys() {

@@ -264,6 +264,15 @@ pub(crate) enum Session {
         #[arg(allow_hyphen_values = true)]
         session: String,
     },
+    /// Give one more time.
+    Extend {
+        /// Its id, a unique part of it, or `-` for the latest.
+        #[arg(allow_hyphen_values = true)]
+        session: String,
+        /// How long from now, like `2h`. Default: as long as it was given first. At most what any session gets.
+        #[arg(long = "by", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        more: Option<Duration>,
+    },
     /// Let one go on that paused because it asked a person too often.
     Resume {
         /// Its id, a unique part of it, or `-` for the latest.

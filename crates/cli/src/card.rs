@@ -31,6 +31,11 @@ impl Words {
         Self { once, target }
     }
 
+    /// The word for yes, once.
+    pub(crate) fn once(&self) -> &str {
+        &self.once
+    }
+
     /// What was typed means. Nothing unless it is one of the words or `no`.
     pub(crate) fn read(&self, typed: &str) -> Option<(Answer, Scope)> {
         match typed.trim() {

@@ -11,6 +11,8 @@ mod damage;
 mod demo;
 #[path = "all/examples.rs"]
 mod examples;
+#[path = "all/extended.rs"]
+mod extended;
 #[path = "all/files.rs"]
 mod files;
 #[path = "all/guard.rs"]

@@ -66,6 +66,7 @@ pub enum SessionEnd {
 pub struct Chain<'a> {
     path: Vec<&'a Session>,
     seen: Labels,
+    ends: Option<Timestamp>,
 }
 
 /// Sessions do not form a path.
@@ -99,13 +100,19 @@ impl<'a> Chain<'a> {
                 return Err(ChainError::Broken { child: child.id });
             }
         }
-        Ok(Self { path: sessions, seen: Labels::CLEAN })
+        Ok(Self { path: sessions, seen: Labels::CLEAN, ends: None })
     }
 
     /// The same path, whose sessions have been exposed to this as well since they began.
     #[must_use]
     pub fn having_seen(self, seen: &Labels) -> Self {
         Self { seen: self.seen.join(seen), ..self }
+    }
+
+    /// The same path, whose sessions have been given other ends since they began, of which this is the earliest.
+    #[must_use]
+    pub fn ending_at(self, ends: Timestamp) -> Self {
+        Self { ends: Some(ends), ..self }
     }
 
     /// The acting session.
@@ -121,7 +128,8 @@ impl<'a> Chain<'a> {
 
     /// When authority ends: the earliest expiry on the path.
     pub fn expires_at(&self) -> Timestamp {
-        self.iter().map(|session| session.expires_at).min().unwrap_or_default()
+        let stated = || self.iter().map(|session| session.expires_at).min().unwrap_or_default();
+        self.ends.unwrap_or_else(stated)
     }
 
     /// The labels to decide with: what they began with, and everything above has been seen.

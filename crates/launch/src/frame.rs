@@ -182,6 +182,15 @@ pub struct Hold {
     pub line: String,
 }
 
+/// The session's time is almost up: tell the person at the terminal, who may give it more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends {
+    /// The session.
+    pub session: SessionId,
+    /// When it ends.
+    pub at: Timestamp,
+}
+
 /// The session ended from outside: end the sandbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
@@ -213,6 +222,8 @@ pub enum FromLauncher {
 pub enum FromDaemon {
     /// See [`Answer`].
     Answer(Answer),
+    /// See [`Ends`].
+    Ends(Ends),
     /// What was asked for failed; the connection ends.
     Failed(Problem),
     /// See [`Hello`].

@@ -20,8 +20,8 @@ use std::{
 use bailiwick_core::{Problem, ProcessFacts};
 
 use crate::{
-    Channel, ChannelError, Connect, Exited, FromDaemon, FromLauncher, Hello, Hold, Measured, Open, Opened,
-    PROTOCOL, Stop, Transport, Verdict, connect_seqpacket,
+    Channel, ChannelError, Connect, Ends, Exited, FromDaemon, FromLauncher, Hello, Hold, Measured, Open,
+    Opened, PROTOCOL, Stop, Transport, Verdict, connect_seqpacket,
 };
 
 /// What a process sees while no daemon answers: the connection is refused.
@@ -43,6 +43,9 @@ pub type StopHandler = Box<dyn FnOnce(Stop) + Send>;
 /// Called from the reader thread each time the session waits for a person.
 pub type HoldHandler = Box<dyn Fn(Hold) + Send + Sync>;
 
+/// Called from the reader thread when the session's time is almost up.
+pub type EndsHandler = Box<dyn Fn(Ends) + Send + Sync>;
+
 /// Called from the reader thread while no daemon answers: may start one.
 pub type Reviver = Box<dyn Fn() + Send + Sync>;
 
@@ -52,6 +55,8 @@ pub struct Handlers {
     pub stop: StopHandler,
     /// About a question to a person.
     pub hold: HoldHandler,
+    /// About the end of its time.
+    pub ends: EndsHandler,
     /// About a daemon that is gone.
     pub revive: Reviver,
 }
@@ -104,6 +109,7 @@ struct Shared {
     next: AtomicU64,
     on_stop: Mutex<Option<StopHandler>>,
     on_hold: HoldHandler,
+    on_ends: EndsHandler,
     revive: Reviver,
 }
 
@@ -142,6 +148,7 @@ impl Launcher {
             next: AtomicU64::new(1),
             on_stop: Mutex::new(Some(handlers.stop)),
             on_hold: handlers.hold,
+            on_ends: handlers.ends,
             revive: handlers.revive,
         });
         let reader = Arc::clone(&shared);
@@ -241,6 +248,7 @@ impl Shared {
                     }
                 }
                 FromDaemon::Hold(hold) => (self.on_hold)(hold),
+                FromDaemon::Ends(ends) => (self.on_ends)(ends),
                 FromDaemon::Stop(stop) => self.stop(stop),
                 FromDaemon::Failed(problem) => self.stop(lost(problem.detail)),
                 FromDaemon::Hello(_) | FromDaemon::Opened(_) => {}
@@ -326,6 +334,7 @@ fn dial(directory: &Path, hello: &Hello) -> Result<Wire, LaunchError> {
         }
         FromDaemon::Failed(problem) => Err(problem.into()),
         FromDaemon::Answer(_)
+        | FromDaemon::Ends(_)
         | FromDaemon::Hold(_)
         | FromDaemon::Noted
         | FromDaemon::Opened(_)
@@ -340,6 +349,7 @@ fn request(wire: &Wire, open: &Open, listeners: &[OwnedFd]) -> Result<Opened, La
         FromDaemon::Opened(opened) => Ok(*opened),
         FromDaemon::Failed(problem) => Err(problem.into()),
         FromDaemon::Answer(_)
+        | FromDaemon::Ends(_)
         | FromDaemon::Hello(_)
         | FromDaemon::Hold(_)
         | FromDaemon::Noted

@@ -11,8 +11,8 @@ mod path;
 
 pub use channel::{Channel, ChannelError, Connection, MAX_FRAME, Packet};
 pub use frame::{
-    Answer, Connect, Dummy, Exited, FromDaemon, FromLauncher, Hello, Hold, ListenerAddresses, Measured, Open,
-    Opened, PROTOCOL, Stop, Transport, Verdict,
+    Answer, Connect, Dummy, Ends, Exited, FromDaemon, FromLauncher, Hello, Hold, ListenerAddresses, Measured,
+    Open, Opened, PROTOCOL, Stop, Transport, Verdict,
 };
-pub use launcher::{Handlers, HoldHandler, LaunchError, Launcher, Reviver, StopHandler};
+pub use launcher::{EndsHandler, Handlers, HoldHandler, LaunchError, Launcher, Reviver, StopHandler};
 pub use path::{bind_seqpacket, bind_stream, connect_seqpacket, connect_stream};

@@ -63,7 +63,12 @@ fn accept(listener: &OwnedFd, keepsake: &str) -> (Daemon, Packet<FromLauncher>) 
 
 /// Hears nothing.
 fn deaf() -> Handlers {
-    Handlers { stop: Box::new(|_| {}), hold: Box::new(|_| {}), revive: Box::new(|| {}) }
+    Handlers {
+        stop: Box::new(|_| {}),
+        hold: Box::new(|_| {}),
+        ends: Box::new(|_| {}),
+        revive: Box::new(|| {}),
+    }
 }
 
 fn ask(launcher: &Launcher) -> Verdict {

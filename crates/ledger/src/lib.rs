@@ -26,8 +26,8 @@ pub use reader::{LogReader, ReadError, stored_key};
 pub use record::{
     Answered, ApprovalFact, Attempt, AttemptContext, AttemptRef, CapturedCount, CredentialPattern,
     CredentialRefresh, CredentialUse, DaemonStarted, DecisionCounts, Entry, Event, Gap, HookReport,
-    LockLifted, LockSet, Outcome, OutcomeStatus, Record, RefreshPhase, SessionClosed, SessionMeasured,
-    SessionOpened, SetLoaded, WorkspaceForgotten, WorkspaceQuarantined,
+    LockLifted, LockSet, Outcome, OutcomeStatus, Record, RefreshPhase, SessionClosed, SessionExtended,
+    SessionMeasured, SessionOpened, SetLoaded, WorkspaceForgotten, WorkspaceQuarantined,
 };
 pub use signer::Signer;
 pub use storage::Disk;

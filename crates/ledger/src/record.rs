@@ -20,7 +20,7 @@ pub use envelope::{Envelope, MAX_RECORD};
 pub(crate) use envelope::{Pairing, prefix};
 pub use hook::HookReport;
 pub use outcome::{AttemptRef, CapturedCount, Outcome, OutcomeStatus};
-pub use session::{DecisionCounts, SessionClosed, SessionMeasured, SessionOpened};
+pub use session::{DecisionCounts, SessionClosed, SessionExtended, SessionMeasured, SessionOpened};
 
 /// One entry, as its author hands it in. The ledger adds an id and the link to the session's record before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,8 @@ pub enum Event {
     PolicyLoaded(SetLoaded),
     /// A session ended.
     SessionClosed(SessionClosed),
+    /// A person gave a session more time.
+    SessionExtended(SessionExtended),
     /// A session's instance was measured.
     SessionMeasured(SessionMeasured),
     /// A session began.

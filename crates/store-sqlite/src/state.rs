@@ -225,6 +225,16 @@ impl StateStore for SqliteState {
         Ok(())
     }
 
+    fn extend_session(&self, id: SessionId, expires_at: Timestamp) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE session SET body = json_set(body, '$.expires_at', ?2) WHERE id = ?1 AND ended IS NULL";
+        let changed = self.connection().execute(sql, [id.to_string(), expires_at.to_string()]);
+        match changed.map_err(|error| self.error(&error))? {
+            0 => Err(StoreError::Unknown { reference: id.to_string(), what: "session" }),
+            _ => Ok(()),
+        }
+    }
+
     fn put_handle(&self, handle: Digest, session: SessionId) -> Result<(), StoreError> {
         self.connection()
             .execute(

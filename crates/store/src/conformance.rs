@@ -70,11 +70,18 @@ fn sessions(store: &dyn StateStore) -> Outcomes {
     store.put_session(&child)?;
     assert!(matches!(store.put_session(&root), Err(StoreError::Conflict(_))));
     assert_eq!(store.open_sessions()?, [root.clone(), child.clone()]);
+    store.extend_session(child.id, moment(7000))?;
+    let child = Session { expires_at: moment(7000), ..child };
+    assert_eq!(store.open_sessions()?, [root.clone(), child.clone()]);
     let ended = Ended { end: SessionEnd::Locked, at: moment(500) };
     store.end_session(child.id, ended.end, ended.at)?;
     store.end_session(child.id, SessionEnd::Exited, moment(900))?;
-    assert_eq!(store.session(child.id)?, Some(StoredSession { session: child, ended: Some(ended) }));
+    assert_eq!(store.session(child.id)?, Some(StoredSession { session: child.clone(), ended: Some(ended) }));
     assert_eq!(store.open_sessions()?, std::slice::from_ref(&root));
+    for (gone, id) in [("ended", child.id), ("never there", id(99))] {
+        let extended = store.extend_session(id, moment(9000));
+        assert!(matches!(extended, Err(StoreError::Unknown { .. })), "{gone}");
+    }
     let missing = store.end_session(id(99), SessionEnd::Exited, moment(0));
     assert!(matches!(missing, Err(StoreError::Unknown { .. })));
     Ok(())

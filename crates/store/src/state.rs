@@ -89,6 +89,12 @@ pub trait StateStore: ExposureStore + SittingStore {
     /// If there is no such session, or it cannot be made durable.
     fn end_session(&self, id: SessionId, end: SessionEnd, at: Timestamp) -> Result<(), StoreError>;
 
+    /// Gives a session another end.
+    ///
+    /// # Errors
+    /// If there is no such session, it has ended, or it cannot be made durable.
+    fn extend_session(&self, id: SessionId, expires_at: Timestamp) -> Result<(), StoreError>;
+
     /// Keeps the hash of a session's handle.
     ///
     /// # Errors

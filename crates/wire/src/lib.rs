@@ -73,6 +73,15 @@ pub struct ForgetRequest {
     pub workspace: String,
 }
 
+/// More time for a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendRequest {
+    /// For how many milliseconds from now; absent: as long as it was given first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_ms: Option<u64>,
+}
+
 /// A session that another was delegated from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Above {

@@ -24,12 +24,28 @@ const WAITING: usize = 64;
 /// Announcements kept for a launcher that is slow to read them.
 const ANNOUNCED: usize = 64;
 
-/// A question was put: for the launcher, which tells the person at the terminal.
+/// Something for the launcher of a session, which tells the person at the terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct Announcement {
     pub(crate) session: SessionId,
-    pub(crate) id: ApprovalId,
-    pub(crate) line: String,
+    pub(crate) what: Announced,
+}
+
+/// What it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// A question was put.
+    Asked {
+        /// What can be answered.
+        id: ApprovalId,
+        /// What it is about, in one line of what it seems to be.
+        line: String,
+    },
+    /// Its time is almost up.
+    Ends {
+        /// When it ends.
+        at: Timestamp,
+    },
 }
 
 /// All questions of all live sessions. Cheap to clone.
@@ -152,9 +168,14 @@ impl Desk {
         let ticket = self.ticket(&mut hold);
         sitting.holds.push(hold);
         drop(sittings);
-        // Nobody listens where the launcher is gone; then there is nobody to tell.
-        let _ = self.0.announce.send(Announcement { session, id, line });
+        self.announce(session, Announced::Asked { id, line });
         Asking::Waits(ticket)
+    }
+
+    /// Tells whoever is at the terminal of a session.
+    pub(crate) fn announce(&self, session: SessionId, what: Announced) {
+        // Nobody listens where the launcher is gone; then there is nobody to tell.
+        let _ = self.0.announce.send(Announcement { session, what });
     }
 
     fn ticket(&self, hold: &mut Hold) -> Ticket {

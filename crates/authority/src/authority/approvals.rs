@@ -1,22 +1,13 @@
 //! Answering: a person's yes or no, on record before it is of any use.
 
-use bailiwick_core::{Answer, Approval, ApprovalId, Problem, SessionId};
+use bailiwick_core::{Answer, Approval, Problem, SessionId};
 use bailiwick_wire::{AnswerRequest, ApprovalView};
 use tokio::sync::broadcast;
 
 use super::Authority;
-use crate::approvals::{Announcement, Draft};
+use crate::approvals::{Announced, Announcement, Draft};
 
-/// A question that was put.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// What can be answered.
-    pub id: ApprovalId,
-    /// What it is about, in one line of what it seems to be.
-    pub line: String,
-}
-
-/// The questions of one session, as they are put.
+/// What a person at a session's terminal is told, as it comes.
 #[derive(Debug)]
 pub struct Questions {
     session: SessionId,
@@ -25,12 +16,10 @@ pub struct Questions {
 
 impl Questions {
     /// The next one; never ready once there can be none.
-    pub async fn next(&mut self) -> Asked {
+    pub async fn next(&mut self) -> Announced {
         loop {
             match self.announcements.recv().await {
-                Ok(Announcement { session, id, line }) if session == self.session => {
-                    return Asked { id, line };
-                }
+                Ok(Announcement { session, what }) if session == self.session => return what,
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
@@ -52,7 +41,7 @@ impl Authority {
         self.gate.desk().find(reference)
     }
 
-    /// The questions that `session` puts from now on.
+    /// What the person at the terminal of `session` is told from now on.
     pub fn questions(&self, session: SessionId) -> Questions {
         Questions { session, announcements: self.gate.desk().announcements() }
     }

@@ -11,11 +11,12 @@ use bailiwick_core::{
     ActionId, Chain, Digest, Grant, InstanceId, Integrity, Labels, Name, Problem, Reason, Repositories,
     Session, SessionEnd, SessionId, Task, TaskId, Value,
 };
-use bailiwick_ledger::{Event, SessionMeasured, WorkspaceQuarantined};
+use bailiwick_ledger::{Event, SessionExtended, SessionMeasured, WorkspaceQuarantined};
+use bailiwick_wire::SessionView;
 use tokio_util::sync::CancellationToken;
 
 use super::{Authority, not_found, store_problem};
-use crate::{Ended, LiveSession, live::Tally};
+use crate::{Announced, Ended, LiveSession, SessionSettings, live::Tally};
 
 /// How long a launcher has to come back to a daemon that was restarted.
 const SUCCESSION: Duration = Duration::from_secs(90);
@@ -204,6 +205,27 @@ impl Authority {
         session.end(Ended { end: SessionEnd::Locked, reason: reason.to_owned() });
     }
 
+    /// Gives a live session more time: `more` from now, or as long as it was given first, and no longer than any session gets. On record
+    /// before it counts.
+    ///
+    /// # Errors
+    /// If there is no such session, several fit, or it cannot be made durable.
+    pub async fn extend(&self, reference: &str, more: Option<Duration>) -> Result<SessionView, Problem> {
+        let view = self.session(reference)?;
+        let live = self.live(view.session.id)?;
+        let settings = self.settings().session;
+        let first = live.session().expires_at.since(live.session().opened_at);
+        let more = more.unwrap_or(first).min(settings.ttl_terminal.max(settings.ttl));
+        let expires_at = live.own_end().max(self.gate.clock().now().after(more));
+        let extended = SessionExtended { expires_at, by: self.user() };
+        let recorded = self.gate.journal().extended(live.session(), extended).await;
+        recorded.map_err(|reason| unrecorded(&reason))?;
+        self.state.extend_session(live.id(), expires_at).map_err(|error| store_problem(&error))?;
+        live.extend(expires_at);
+        tracing::info!(session = %live.id(), %expires_at, "a person gave a session more time");
+        self.session(&live.id().to_string())
+    }
+
     /// Puts on record what was moved out of a session's workspace.
     pub async fn quarantined(&self, items: Vec<WorkspaceQuarantined>) {
         for item in items {
@@ -223,13 +245,18 @@ impl Authority {
     /// Ends the sessions whose time is up.
     pub(super) fn end_what_is_over(&self) {
         let now = self.gate.clock().now();
-        let idle = self.settings().session.idle;
+        let SessionSettings { idle, told_before, .. } = self.settings().session;
         for session in self.all() {
             let expired = session.chain().map_or(true, |chain| chain.expires_at() <= now);
             if expired {
                 let reason = "its time was up; start another with `bailiwick run --ttl …`".to_owned();
                 session.end(Ended { end: SessionEnd::Expired, reason });
-            } else if now.since(session.last_active()) >= idle {
+                continue;
+            }
+            if session.is_to_tell(now, told_before) {
+                self.gate.desk().announce(session.id(), Announced::Ends { at: session.own_end() });
+            }
+            if now.since(session.last_active()) >= idle {
                 session
                     .end(Ended { end: SessionEnd::Idle, reason: "nothing happened for too long".to_owned() });
             }

@@ -2,7 +2,7 @@
 
 use bailiwick_client::Client;
 use bailiwick_core::SessionId;
-use bailiwick_wire::SessionView;
+use bailiwick_wire::{ExtendRequest, SessionView};
 
 use crate::{
     args::Session,
@@ -31,6 +31,14 @@ pub(crate) fn execute(command: &Session, client: &Client, output: &Output) -> Re
             let session = reference("session", session, "bailiwick session list")?;
             let view: SessionView = client.get(&format!("/v1/sessions/{session}"))?;
             output.data(&view, || describe(&view))?;
+        }
+        Session::Extend { session, more } => {
+            let session = reference("session", session, "bailiwick session list")?;
+            let request = ExtendRequest {
+                more_ms: more.map(|more| u64::try_from(more.as_millis()).unwrap_or(u64::MAX)),
+            };
+            let view: SessionView = client.post(&format!("/v1/sessions/{session}/extend"), &request)?;
+            output.data(&view, || format!("{} ends at {}", view.session.id, view.ends_at))?;
         }
         Session::Resume { session } => {
             let session = reference("session", session, "bailiwick session list")?;

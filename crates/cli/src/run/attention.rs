@@ -1,4 +1,4 @@
-//! The person at the agent's terminal: told that something waits, and shown the card when Ctrl-] is pressed.
+//! The person at the agent's terminal: told that something waits, or that the session ends soon, and shown the card when Ctrl-] is pressed.
 //!
 //! The card stands on a screen of ours, on which the agent can draw nothing; what is typed there never reaches the agent. What draws
 //! attention (bell, title, notifications) says fixed words and numbers only: no text that an agent chose gets to a terminal or a program that way.
@@ -16,8 +16,9 @@ use std::{
 
 use bailiwick_client::Client;
 use bailiwick_core::{Approval, ApprovalId};
+use bailiwick_launch::Ends;
 use bailiwick_sandbox::terminal::Aside;
-use bailiwick_wire::{AnswerRequest, ApprovalView};
+use bailiwick_wire::{AnswerRequest, ApprovalView, ExtendRequest, SessionView};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::listening::told;
@@ -25,6 +26,8 @@ use crate::card::{self, Words};
 
 /// What is said where more than a bell is heard.
 const WAITS: &str = "bailiwick: something waits for your yes (Ctrl-] at the agent, or: bailiwick approve)";
+/// The same, where the session's time is almost up.
+const ENDS: &str = "bailiwick: the session ends soon (Ctrl-] at the agent, or: bailiwick session extend)";
 /// Lines below a card: the words, and where the answer is typed.
 const BELOW: usize = 8;
 /// The longest answer that is kept.
@@ -40,6 +43,10 @@ struct Shared {
     waiting: Mutex<VecDeque<ApprovalId>>,
     /// Whether something waits that nobody was told of.
     untold: AtomicBool,
+    /// When the session ends, where that is soon.
+    ending: Mutex<Option<Ends>>,
+    /// Whether nobody was told of that.
+    ending_untold: AtomicBool,
     /// Ports that nobody was told of.
     listening: Mutex<Vec<u16>>,
     heralds: Heralds,
@@ -60,12 +67,20 @@ pub(crate) struct Attention {
     showing: Option<Showing>,
 }
 
-/// A card that is on the screen.
+/// What is on the screen, and what was typed below it.
 #[derive(Debug)]
 struct Showing {
-    view: ApprovalView,
-    words: Words,
+    what: Shown,
     typed: String,
+}
+
+/// What is on the screen.
+#[derive(Debug)]
+enum Shown {
+    /// The card of a question.
+    Card(Box<ApprovalView>, Words),
+    /// That the session ends soon, and the word that gives it more time.
+    Ending(Ends, String),
 }
 
 /// The two ends.
@@ -75,6 +90,8 @@ pub(crate) fn attention(client: Client, heralds: Heralds) -> rustix::io::Result<
         event,
         waiting: Mutex::default(),
         untold: AtomicBool::new(false),
+        ending: Mutex::default(),
+        ending_untold: AtomicBool::new(false),
         listening: Mutex::default(),
         heralds,
     });
@@ -87,7 +104,15 @@ impl Bell {
         self.0.waiting().push_back(approval);
         self.0.untold.store(true, Ordering::Relaxed);
         self.0.wake();
-        notify(self.0.heralds.clone());
+        notify(self.0.heralds.clone(), WAITS);
+    }
+
+    /// The session's time is almost up.
+    pub(crate) fn ends(&self, ends: Ends) {
+        *self.0.ending() = Some(ends);
+        self.0.ending_untold.store(true, Ordering::Relaxed);
+        self.0.wake();
+        notify(self.0.heralds.clone(), ENDS);
     }
 
     /// A program inside listens on this port.
@@ -101,6 +126,10 @@ impl Shared {
     fn wake(&self) {
         // The counter cannot run over: it is read whenever it is not zero.
         let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Option<Ends>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn listening(&self) -> MutexGuard<'_, Vec<u16>> {
@@ -120,9 +149,11 @@ impl Aside for Attention {
     fn tell(&mut self, screen: &mut Vec<u8>) {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.shared.event, &mut count);
-        if self.shared.untold.swap(false, Ordering::Relaxed) {
-            screen.extend_from_slice(format!("\x07\x1b]2;{WAITS}\x1b\\").as_bytes());
-            notification(WAITS, screen);
+        for (untold, text) in [(&self.shared.untold, WAITS), (&self.shared.ending_untold, ENDS)] {
+            if untold.swap(false, Ordering::Relaxed) {
+                screen.extend_from_slice(format!("\x07\x1b]2;{text}\x1b\\").as_bytes());
+                notification(text, screen);
+            }
         }
         for port in self.shared.listening().drain(..) {
             notification(&format!("bailiwick: listens inside: {}", told(port)), screen);
@@ -130,23 +161,32 @@ impl Aside for Attention {
     }
 
     fn is_wanted(&self) -> bool {
-        !self.shared.waiting().is_empty()
+        !self.shared.waiting().is_empty() || self.shared.ending().is_some()
     }
 
     fn open(&mut self, (rows, columns): (u16, u16), screen: &mut Vec<u8>) -> bool {
-        let Some((view, waiting)) = self.next() else { return false };
-        let words = Words::new();
-        let mut lines = card::lines(&view, (1, waiting), usize::from(columns));
-        let room = usize::from(rows).saturating_sub(BELOW);
-        if lines.len() > room {
-            lines.truncate(room);
-            lines.push(format!("  … more: bailiwick approval show {}", view.id));
-        }
-        lines.extend(words.lines());
+        let shown = match self.next() {
+            Some((view, waiting)) => {
+                let words = Words::new();
+                let mut lines = card::lines(&view, (1, waiting), usize::from(columns));
+                let room = usize::from(rows).saturating_sub(BELOW);
+                if lines.len() > room {
+                    lines.truncate(room);
+                    lines.push(format!("  … more: bailiwick approval show {}", view.id));
+                }
+                lines.extend(words.lines());
+                Some((lines, Shown::Card(Box::new(view), words)))
+            }
+            None => self.still_ending().map(|ends| {
+                let word = Words::new().once().to_owned();
+                (ending(&ends, &word), Shown::Ending(ends, word))
+            }),
+        };
+        let Some((mut lines, what)) = shown else { return false };
         lines.push(String::new());
         lines.push("answer: ".to_owned());
         screen.extend_from_slice(lines.join("\r\n").as_bytes());
-        self.showing = Some(Showing { view, words, typed: String::new() });
+        self.showing = Some(Showing { what, typed: String::new() });
         true
     }
 
@@ -188,16 +228,50 @@ impl Attention {
         None
     }
 
+    /// The end of the session, where it is still near.
+    fn still_ending(&mut self) -> Option<Ends> {
+        let ends = (*self.shared.ending())?;
+        let view = self.client.get::<SessionView>(&format!("/v1/sessions/{}", ends.session)).ok()?;
+        if view.ends_at <= ends.at {
+            return Some(ends);
+        }
+        *self.shared.ending() = None;
+        None
+    }
+
+    /// Refused or lost, it is as if nothing had been said: it waits on, and the key opens it again.
     fn answered(&mut self) {
-        let Some(Showing { view, words, typed }) = self.showing.take() else { return };
-        let Some((answer, scope)) = words.read(&typed) else { return };
-        let request = AnswerRequest { answer, scope, digest: view.digest };
-        let path = format!("/v1/approvals/{}", view.id);
-        // Refused or lost, it is as if nothing had been said: it waits on, and the key opens it again.
-        if self.client.post::<Approval>(&path, &request).is_ok() {
-            self.shared.waiting().retain(|id| *id != view.id);
+        let Some(Showing { what, typed }) = self.showing.take() else { return };
+        match what {
+            Shown::Card(view, words) => {
+                let Some((answer, scope)) = words.read(&typed) else { return };
+                let request = AnswerRequest { answer, scope, digest: view.digest };
+                if self.client.post::<Approval>(&format!("/v1/approvals/{}", view.id), &request).is_ok() {
+                    self.shared.waiting().retain(|id| *id != view.id);
+                }
+            }
+            Shown::Ending(ends, word) => {
+                let path = format!("/v1/sessions/{}/extend", ends.session);
+                if typed.trim() == word
+                    && self.client.post::<SessionView>(&path, &ExtendRequest::default()).is_ok()
+                {
+                    *self.shared.ending() = None;
+                }
+            }
         }
     }
+}
+
+/// That the session ends, and what may be typed.
+fn ending(ends: &Ends, word: &str) -> Vec<String> {
+    vec![
+        format!("── bailiwick asks: may this session go on? {}", ends.session),
+        String::new(),
+        format!("  ends    │ {}", ends.at),
+        String::new(),
+        format!("  {word}   yes, for as long again as it was given first"),
+        "  else  it ends then".to_owned(),
+    ]
 }
 
 /// As iTerm2 and urxvt know notifications: terminals that do not know one ignore it.
@@ -208,16 +282,16 @@ fn notification(text: &str, screen: &mut Vec<u8>) {
 }
 
 /// Tells the person elsewhere, where there is a way to. Nobody waits for it.
-fn notify(heralds: Heralds) {
+fn notify(heralds: Heralds, text: &'static str) {
     std::thread::spawn(move || {
         let is_set = |variable: &&str| std::env::var_os(variable).is_some();
         if let Some(tmux) = heralds.tmux.filter(|_| is_set(&"TMUX")) {
-            say(&tmux, &["display-message", "-d", "5000", WAITS]);
+            say(&tmux, &["display-message", "-d", "5000", text]);
         }
         if let Some(notify) =
             heralds.notify_send.filter(|_| ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(is_set))
         {
-            say(&notify, &["--app-name=bailiwick", WAITS]);
+            say(&notify, &["--app-name=bailiwick", text]);
         }
     });
 }
@@ -235,8 +309,10 @@ mod tests {
 
     #[test]
     fn what_draws_attention_is_fixed_words() {
-        assert!(WAITS.chars().all(|c| c.is_ascii_graphic() || c == ' '));
-        // tmux would expand these.
-        assert!(!WAITS.contains(['#', '%', '$']));
+        for text in [WAITS, ENDS] {
+            assert!(text.chars().all(|c| c.is_ascii_graphic() || c == ' '));
+            // tmux would expand these.
+            assert!(!text.contains(['#', '%', '$']));
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use bailiwick_client::Client;
 use bailiwick_core::{Name, Repositories, SessionEnd, SessionId, Task, Timestamp};
 use bailiwick_launch::{
-    Exited, Handlers, Hold, LaunchError, Launcher, ListenerAddresses, Measured, Open, Opened,
+    Ends, Exited, Handlers, Hold, LaunchError, Launcher, ListenerAddresses, Measured, Open, Opened,
     Stop as StopOrder,
 };
 use bailiwick_sandbox::terminal::PtyProxy;
@@ -273,6 +273,15 @@ impl Sitting<'_> {
             }
         });
         let (output, terminal) = (*self.output, self.carried.terminal);
+        let soon = bell.clone();
+        let ends = Box::new(move |ends: Ends| {
+            if terminal {
+                soon.ends(ends);
+            } else {
+                output.say(format!("bailiwick: the session ends at {}", ends.at));
+                output.say(format!("  give it more time with `bailiwick session extend {}`", ends.session));
+            }
+        });
         let hold = Box::new(move |hold: Hold| {
             if terminal {
                 bell.ring(hold.approval);
@@ -284,7 +293,7 @@ impl Sitting<'_> {
         // A daemon that went away is replaced, as one that was never there is started.
         let environment = self.environment.clone();
         let revive = Box::new(move || drop(daemon::ensure(&environment)));
-        let handlers = Handlers { stop: on_stop, hold, revive };
+        let handlers = Handlers { stop: on_stop, hold, ends, revive };
         let listeners = descriptors(listeners);
         let (launcher, opened) = Launcher::open(&self.environment.home, &build(), open, listeners, handlers)
             .map_err(|error| launch_failure(&error))?;

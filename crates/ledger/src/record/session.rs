@@ -68,6 +68,15 @@ pub struct SessionMeasured {
     pub evidence: BTreeMap<String, Value>,
 }
 
+/// A person gave a session another end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionExtended {
+    /// When it ends at the latest from then on.
+    pub expires_at: Timestamp,
+    /// By whom.
+    pub by: Name,
+}
+
 /// A session ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionClosed {

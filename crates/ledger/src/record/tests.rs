@@ -120,6 +120,11 @@ fn records_read_back_as_they_were_written() {
             session.id,
             Event::SessionClosed(SessionClosed::because(SessionEnd::Exited, DecisionCounts::default())),
         ),
+        Record::of_session(
+            moment(),
+            session.id,
+            Event::SessionExtended(SessionExtended { expires_at: moment(), by: "ann".parse().unwrap() }),
+        ),
         Record::of_daemon(moment(), Event::PolicyLoaded(set.clone())),
         Record::of_daemon(moment(), Event::CatalogueLoaded(set)),
         Record::of_daemon(moment(), Event::Lock(LockSet { lock })),
