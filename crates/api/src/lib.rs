@@ -13,4 +13,4 @@ mod workspace;
 pub use failure::Failure;
 pub use launch::serve_launch;
 pub use routes::serve_http;
-pub use workspace::{hand_off, problem as workspace_problem};
+pub use workspace::{hand_off, problem as workspace_problem, record_left_before};

@@ -21,17 +21,17 @@ pub(crate) async fn enter(
     let (guards, session, authority) = (Arc::clone(guards), Arc::clone(session), Arc::clone(authority));
     let path = |bytes: &Vec<u8>| PathBuf::from(OsString::from_vec(bytes.clone()));
     let (workspace, unlocked) = (path(&open.workspace), open.writable.iter().map(path).collect::<Vec<_>>());
+    let owner = Arc::clone(&authority);
     let entered = tokio::task::spawn_blocking(move || {
         let id = session.id().to_string();
         let overrun = Box::new(move || {
-            authority.end(&session, "it did not stop writing files that take effect outside its sandbox");
+            owner.end(&session, "it did not stop writing files that take effect outside its sandbox");
         });
         guards.enter(Enter { workspace: &workspace, session: &id, unlocked: &unlocked, overrun })
     });
-    match entered.await {
-        Ok(entered) => entered.map_err(|error| problem(&error)),
-        Err(error) => Err(Problem::new(500, "workspace", error.to_string())),
-    }
+    let entered = entered.await.map_err(|error| Problem::new(500, "workspace", error.to_string()))?;
+    record_left_before(&authority, &entered.map_err(|error| problem(&error))?).await;
+    Ok(())
 }
 
 /// Ends guarding it, and puts on record what was found. `dead`: whether the agent's processes are known to have ended.
@@ -47,14 +47,23 @@ pub(crate) async fn leave(guards: &Arc<Guards>, authority: &Authority, session: 
 }
 
 fn records(session: SessionId, left: &HandOff) -> Vec<WorkspaceQuarantined> {
-    let record = |item: &Item| WorkspaceQuarantined {
+    left.quarantined.iter().map(|item| record(item, Some(session))).collect()
+}
+
+/// Puts on record what sessions left that ended with their daemon.
+pub async fn record_left_before(authority: &Authority, items: &[Item]) {
+    authority.quarantined(items.iter().map(|item| record(item, None)).collect()).await;
+}
+
+fn record(item: &Item, session: Option<SessionId>) -> WorkspaceQuarantined {
+    WorkspaceQuarantined {
         written_in: session,
+        workspace: session.is_none().then(|| item.workspace.display().to_string()),
         item: item.id.clone(),
         path: item.path.to_string(),
         variables: variables(item),
         content: item.digest,
-    };
-    left.quarantined.iter().map(record).collect()
+    }
 }
 
 fn variables(item: &Item) -> Vec<String> {

@@ -97,7 +97,12 @@ impl Exposures {
     }
 
     async fn keep(&self, places: Vec<Arc<Place>>) -> Result<(), Unkept> {
-        let rows: Vec<_> = places.iter().filter_map(|place| place.row()).collect();
+        let mut rows: BTreeMap<String, Labels> = BTreeMap::new();
+        for (workspace, labels) in places.iter().filter_map(|place| place.row()) {
+            let row = rows.entry(workspace).or_insert(Labels::CLEAN);
+            *row = row.join(&labels);
+        }
+        let rows: Vec<_> = rows.into_iter().collect();
         self.write(move |store| store.put_exposures(&rows)).await?;
         for place in places {
             // Nothing else writes: what was seen when the rows were made is what is kept.
@@ -108,12 +113,14 @@ impl Exposures {
 
     /// `place`, and the directories that hold it or lie in it.
     fn around(&self, place: &Arc<Place>) -> Vec<Arc<Place>> {
-        match &place.workspace {
-            None => vec![Arc::clone(place)],
-            Some(workspace) => {
-                self.lock().values().filter(|place| place.overlaps(workspace)).cloned().collect()
-            }
+        // Itself in any case: it may have been forgotten while a session was about to begin there.
+        let mut around = vec![Arc::clone(place)];
+        if let Some(workspace) = &place.workspace {
+            let places = self.lock();
+            let others = places.values().filter(|other| !Arc::ptr_eq(other, place));
+            around.extend(others.filter(|other| other.overlaps(workspace)).cloned());
         }
+        around
     }
 
     /// What each workspace has been exposed to, where that is anything.

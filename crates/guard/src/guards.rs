@@ -132,10 +132,10 @@ impl Guards {
         Arc::clone(guarded.entry(workspace.to_owned()).or_default())
     }
 
-    /// Looks through the workspaces of sessions that ended with their daemon. Their baselines stay until a session there ends well:
-    /// an agent may be running still.
-    pub fn reconcile(&self) -> Vec<GuardError> {
-        let Ok(entries) = std::fs::read_dir(self.workspaces()) else { return Vec::new() };
+    /// Looks through the workspaces of sessions that ended with their daemon, and says what was moved away. Their baselines stay until a
+    /// session there ends well: an agent may be running still.
+    pub fn reconcile(&self) -> (Vec<Item>, Vec<GuardError>) {
+        let Ok(entries) = std::fs::read_dir(self.workspaces()) else { return (Vec::new(), Vec::new()) };
         let left =
             entries.flatten().filter_map(|entry| Baseline::read(&entry.path().join("baseline.json")).ok()?);
         let look = |baseline: Baseline| {
@@ -145,17 +145,25 @@ impl Guards {
             if shift.ward.is_some() {
                 return None;
             }
-            Ward::begin(&workspace, &self.directory(&workspace), &self.state).err()
+            let ward = Ward::begin(&workspace, &self.directory(&workspace), &self.state);
+            Some(ward.map(|mut ward| ward.left_before()))
         };
-        left.filter_map(look).collect()
+        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        for looked in left.filter_map(look) {
+            match looked {
+                Ok(items) => found.extend(items),
+                Err(error) => errors.push(error),
+            }
+        }
+        (found, errors)
     }
 
     /// A session begins: from now on its workspace is guarded. Before this returns, nothing of the agent may run; what an earlier
-    /// session left has been looked through.
+    /// session left has been looked through, and what of it was moved away comes back.
     ///
     /// # Errors
     /// If the workspace cannot be guarded. Then the session must not begin.
-    pub fn enter(&self, enter: Enter<'_>) -> Result<(), GuardError> {
+    pub fn enter(&self, enter: Enter<'_>) -> Result<Vec<Item>, GuardError> {
         let unlocked = enter.unlocked.iter().map(|path| below(enter.workspace, path));
         let unlocked = unlocked.collect::<Result<Vec<_>, _>>()?;
         let guarded = self.guarded(enter.workspace);
@@ -164,6 +172,7 @@ impl Guards {
             Some(ward) => ward,
             none => none.insert(Ward::begin(enter.workspace, &self.directory(enter.workspace), &self.state)?),
         };
+        let left_before = ward.left_before();
         ward.enter(enter.session, unlocked, enter.overrun);
         if !shift.watched {
             shift.watched = true;
@@ -174,7 +183,7 @@ impl Guards {
                 return Err(GuardError::Io { path: enter.workspace.to_owned(), source });
             }
         }
-        Ok(())
+        Ok(left_before)
     }
 
     /// Looks through the workspace of a session whose agent has ended, and says what it left.

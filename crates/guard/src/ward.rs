@@ -48,7 +48,8 @@ pub(crate) struct Ward {
     tracked: BTreeMap<Rel, Tracked>,
     turn: Option<Rel>,
     sessions: Vec<Resident>,
-    /// What was found while no session was known.
+    /// What was found while no session was known: an earlier one left it.
+    left_before: Vec<Item>,
     quarantine: Quarantine,
     baseline_file: PathBuf,
     rescan_at: Option<Instant>,
@@ -113,6 +114,7 @@ impl Ward {
             tracked: BTreeMap::new(),
             turn: None,
             sessions: Vec::new(),
+            left_before: Vec::new(),
             quarantine: Quarantine::new(directory.join("quarantine")),
             baseline_file,
             rescan_at: None,
@@ -467,6 +469,9 @@ impl Ward {
                 bytes,
             )?,
         };
+        if self.sessions.is_empty() {
+            self.left_before.push(item.clone());
+        }
         for session in &mut self.sessions {
             session.items.push(item.clone());
             if session.items.len() >= MOST
@@ -487,6 +492,11 @@ impl Ward {
             items: Vec::new(),
             overrun: Some(overrun),
         });
+    }
+
+    /// What an earlier session had left, once.
+    pub(crate) fn left_before(&mut self) -> Vec<Item> {
+        std::mem::take(&mut self.left_before)
     }
 
     pub(crate) fn has(&self, id: &str) -> bool {

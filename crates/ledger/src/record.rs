@@ -89,8 +89,12 @@ pub struct WorkspaceForgotten {
 /// A file that runs later, or variables of one, was moved out of a workspace. It may have been found after its session had ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkspaceQuarantined {
-    /// The session in which it was written.
-    pub written_in: SessionId,
+    /// The session in which it was written; absent where it was left by one that ended with its daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_in: Option<SessionId>,
+    /// The workspace, where no session says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
     /// What people call it by.
     pub item: String,
     /// Where in the workspace.

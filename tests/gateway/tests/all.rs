@@ -28,6 +28,8 @@ mod http2;
 mod hunt;
 #[path = "all/images.rs"]
 mod images;
+#[path = "all/minting.rs"]
+mod minting;
 #[path = "all/names.rs"]
 mod names;
 #[path = "all/observed.rs"]

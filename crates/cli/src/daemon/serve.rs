@@ -81,7 +81,7 @@ async fn daemon(options: &Serve, environment: &Environment) -> Result<(), Failur
     let authority = compose(home).await?;
     let gateway = Arc::new(Gateway::new(authority.gate().clone(), workroom(&path)?));
     let guards = Arc::new(Guards::new(&path));
-    reconcile(Arc::clone(&guards));
+    reconcile(Arc::clone(&guards), Arc::clone(&authority));
     let unbound = |name: &str, source| Failure::home(USAGE, &HomeError::Io { path: path.join(name), source });
     let http = bind_stream(&path, "daemon.sock").map_err(|error| unbound("daemon.sock", error))?;
     let launch = bind_seqpacket(&path, "launch.sock").map_err(|error| unbound("launch.sock", error))?;
@@ -122,12 +122,18 @@ fn workroom(home: &Path) -> Result<Workroom, Failure> {
     Ok(Workroom { directory: path, search: SYSTEM.into() })
 }
 
-/// Looks through the workspaces of sessions that ended without a daemon. A session that begins there meanwhile waits for it.
-fn reconcile(guards: Arc<Guards>) {
-    tokio::task::spawn_blocking(move || {
-        for error in guards.reconcile() {
+/// Looks through the workspaces of sessions that ended without a daemon, and puts on record what was moved away. A session that begins there
+/// meanwhile waits for it.
+fn reconcile(guards: Arc<Guards>, authority: Arc<Authority>) {
+    tokio::spawn(async move {
+        let looked = tokio::task::spawn_blocking(move || guards.reconcile()).await;
+        let Ok((found, errors)) = looked else {
+            return tracing::error!("the workspaces could not be looked through");
+        };
+        for error in errors {
             tracing::error!(%error, "what a session left in its workspace could not be looked through");
         }
+        bailiwick_api::record_left_before(&authority, &found).await;
     });
 }
 

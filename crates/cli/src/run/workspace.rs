@@ -57,9 +57,9 @@ impl Here {
         overrun: bailiwick_guard::Overrun,
     ) -> Result<Self, Failure> {
         let guards = Guards::new(&environment.home);
-        guards
-            .enter(Enter { workspace: workdir, session: OFFLINE, unlocked: writable, overrun })
-            .map_err(|error| failed(&error))?;
+        // Without a daemon there is no record; what was left before is in quarantine, and listed there.
+        let enter = Enter { workspace: workdir, session: OFFLINE, unlocked: writable, overrun };
+        guards.enter(enter).map_err(|error| failed(&error))?;
         Ok(Self(guards))
     }
 

@@ -145,6 +145,14 @@ fn what_was_written_when_everything_was_killed_is_gone_before_the_next_run() {
     assert!(!work.join(".envrc").exists());
     let items = world.bailiwick().run(["quarantine", "list"]).ok().stdout();
     assert!(items.contains(".envrc"), "{items}");
+    // It is on record, without the session that nobody knows any more.
+    let of_nobody = |record: &Value| {
+        record["kind"] == "workspace_quarantined"
+            && record["path"] == ".envrc"
+            && record["workspace"] == text(&work)
+            && record["written_in"].is_null()
+    };
+    assert_eq!(records(&world).iter().filter(|record| of_nobody(record)).count(), 1);
 }
 
 #[test]

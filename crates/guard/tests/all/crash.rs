@@ -38,7 +38,12 @@ fn a_daemon_that_begins_looks_through_what_its_predecessor_left() {
     world.enter("s");
     dies(&mut world);
     world.write("a/.git/hooks/pre-commit", "evil");
-    assert!(world.guards.reconcile().is_empty());
+    let (found, errors) = world.guards.reconcile();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(
+        found.iter().map(|item| item.path.to_string()).collect::<Vec<_>>(),
+        ["a/.git/hooks/pre-commit"]
+    );
     assert_eq!(world.read("a/.git/hooks/pre-commit"), None);
     // The agent may be running still: what it plants now is judged by the same baseline when its session goes on.
     fs::write(world.path("a/.git/hooks/pre-commit"), "evil").unwrap();

@@ -20,7 +20,7 @@ fn world(template: &str) -> Option<(World, Images)> {
         world.pem.display()
     );
     world.home.write("resources/images.toml", &text);
-    set_secret(&world);
+    world.set_secret("images");
     // Adding one has the daemon take all files that are there.
     world.add_open("unused", "https://unused.example", "http");
     images::layout(&world.home.workspace().join("image"), "hello");
@@ -34,11 +34,6 @@ fn world(template: &str) -> Option<(World, Images)> {
     assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
     assert_eq!(images.tags("acme/site"), ["v1"]);
     Some((world, images))
-}
-
-fn set_secret(world: &World) {
-    let command = world.bailiwick().command(["secret", "set", "images"]);
-    bailiwick_testkit::product::finish(command, TOKEN.as_bytes(), bailiwick_testkit::product::LIMIT).ok();
 }
 
 /// Where fetched libraries lie.

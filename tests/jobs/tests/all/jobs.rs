@@ -54,8 +54,8 @@ const JOBS: [Job; 21] = [
         "%pip install -q --no-cache-dir --disable-pip-version-check --index-url $PYPI --target packages PACKAGE; rm -rf packages",
     ),
     job(
-        "install an npm package",
-        "%npm install --silent --no-audit --no-fund --registry $NPM PACKAGE; rm -rf node_modules package.json package-lock.json",
+        "install an npm package, and again from its lock file",
+        "%npm install --silent --no-audit --no-fund --registry $NPM PACKAGE; rm -rf node_modules; %npm ci --silent --no-audit --no-fund --registry $NPM; test -d node_modules/PACKAGE; rm -rf node_modules package.json package-lock.json",
     ),
     job("add a Rust dependency and build", "%cargo"),
     job(
