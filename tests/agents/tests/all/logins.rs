@@ -136,3 +136,27 @@ fn a_link_planted_in_the_private_home_is_not_written_through() {
     assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0, "a file of the host was made");
     stage.run(&["--fresh-home"], &["./codex"]).ok();
 }
+
+/// Another version of the agent keeps its login in another form: it is not understood, so nothing of it is taken over and nothing of it is inside.
+#[test]
+fn a_login_in_another_form_is_not_found_and_not_inside() {
+    for form in [
+        format!(r#"{{"version": 2, "accounts": [{{"token": "{REAL}", "refresh": "{REAL}-r"}}]}}"#),
+        format!(r#"{{"claudeAiOauth": "{REAL}"}}"#),
+        format!("token: {REAL}"),
+    ] {
+        let stage = Stage::new(Vec::new());
+        stage.user_file(".claude/.credentials.json", &form);
+        stage.user_file(".claude/settings.json", r#"{"theme": "dark"}"#);
+        stage.declare("anthropic", "api.anthropic.com", KEY);
+        stage.program("claude", "find ~ -type f -exec cat {} + > everything 2>/dev/null; true");
+        let said = stage.run(&["--import"], &["./claude"]).ok().stderr();
+        assert!(said.contains("has no login") && said.contains("ANTHROPIC_API_KEY"), "{form}: {said}");
+        assert!(!said.contains(REAL), "{said}");
+        let inside = stage.world.home.workspace().join("everything");
+        assert!(holds(&inside, "dark") && !holds(&inside, REAL), "{form}");
+        stage.never_inside(REAL);
+        let secrets = stage.world.bailiwick().run(["secret", "list"]).ok().stdout();
+        assert!(!secrets.contains("anthropic"), "{secrets}");
+    }
+}
