@@ -14,3 +14,28 @@ fn what_was_to_go_and_is_gone_by_itself_is_in_nobodys_way() {
     ward.finish().unwrap();
     assert!(!ward.baseline_file.exists());
 }
+
+#[test]
+fn what_a_full_queue_swallowed_is_found_all_the_same() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (work, state) = (scratch.path().join("work"), scratch.path().join("state"));
+    fs::create_dir(&work).unwrap();
+    let mut ward = Ward::begin(&work, &state.join("one"), &state).unwrap();
+    ward.enter("s", Vec::new(), Box::new(|| {}));
+    let most = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let most: usize = most.trim().parse().unwrap();
+    // Nobody reads meanwhile: what comes after the first so many is lost.
+    for index in 0..=most {
+        fs::File::create(work.join(index.to_string())).unwrap();
+    }
+    fs::create_dir(work.join("late")).unwrap();
+    fs::write(work.join("late/.envrc"), "evil").unwrap();
+    for _ in 0..200 {
+        ward.turn();
+        if !work.join("late/.envrc").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(!work.join("late/.envrc").exists(), "it was never found");
+}
