@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::{io::unix::AsyncFd, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::{peer, workspace};
+use crate::{peer::Peer, workspace};
 
 /// Wishes to connect that one session may have open at once.
 const MAX_WISHES: usize = 256;
@@ -99,7 +99,7 @@ struct Sitting {
 
 impl Server {
     async fn serve(&self, connection: OwnedFd) -> Result<(), ChannelError> {
-        let ours = peer::is_ours(&connection)?;
+        let ours = Peer::of(&connection)?.is_some();
         let wire = Arc::new(Wire::new(connection)?);
         if !ours {
             let problem = Problem::new(403, "not_yours", "this daemon serves another user");

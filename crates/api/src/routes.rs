@@ -5,9 +5,10 @@ use std::{convert::Infallible, io, os::fd::OwnedFd, sync::Arc};
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{ConnectInfo, Path, Query, State, connect_info::Connected},
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
+    serve::IncomingStream,
 };
 use bailiwick_authority::Authority;
 use bailiwick_core::{Approval, Lock, Name, Problem};
@@ -26,7 +27,7 @@ use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{failure::Failure, peer, workspace};
+use crate::{failure::Failure, peer::Peer, workspace};
 
 /// What the routes need.
 #[derive(Clone)]
@@ -54,6 +55,7 @@ pub async fn serve_http(
     listener.set_nonblocking(true)?;
     let listener = OurClients(UnixListener::from_std(listener)?);
     let routes = routes(Shared { authority, build, guards, shutdown: shutdown.clone() });
+    let routes = routes.into_make_service_with_connect_info::<Peer>();
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
@@ -91,13 +93,16 @@ struct OurClients(UnixListener);
 
 impl axum::serve::Listener for OurClients {
     type Io = UnixStream;
-    type Addr = ();
+    type Addr = Peer;
 
-    async fn accept(&mut self) -> (UnixStream, ()) {
+    async fn accept(&mut self) -> (UnixStream, Peer) {
         loop {
             match self.0.accept().await {
-                Ok((stream, _)) if peer::is_ours(&stream).unwrap_or(false) => return (stream, ()),
-                Ok(_) => {}
+                Ok((stream, _)) => {
+                    if let Ok(Some(peer)) = Peer::of(&stream) {
+                        return (stream, peer);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
                     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -106,8 +111,14 @@ impl axum::serve::Listener for OurClients {
         }
     }
 
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
+    fn local_addr(&self) -> io::Result<Peer> {
+        Ok(Peer::Ourselves)
+    }
+}
+
+impl Connected<IncomingStream<'_, OurClients>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, OurClients>) -> Self {
+        stream.remote_addr().clone()
     }
 }
 
@@ -170,10 +181,11 @@ async fn approval(State(shared): State<Shared>, Path(reference): Path<String>) -
 
 async fn answer(
     State(shared): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Path(reference): Path<String>,
     Json(request): Json<AnswerRequest>,
 ) -> Answer<Approval> {
-    Ok(Json(shared.authority.answer(&reference, request).await?))
+    Ok(Json(shared.authority.answer(&reference, request, peer.other()).await?))
 }
 
 /// What a session left in its workspace. Asked by its launcher, once the agent has ended.

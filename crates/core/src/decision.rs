@@ -47,6 +47,9 @@ pub struct Refusal {
     /// The policies that determined it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
+    /// Whether the yes must come from somebody else than the person whose work it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub two_person: bool,
 }
 
 /// One reason, for people and for the model that reads the refusal.
@@ -160,7 +163,7 @@ impl Reason {
 impl Refusal {
     /// A refusal for one reason.
     pub fn because(reason: Reason) -> Self {
-        Self { reasons: vec![reason], policies: Vec::new() }
+        Self { reasons: vec![reason], policies: Vec::new(), two_person: false }
     }
 }
 

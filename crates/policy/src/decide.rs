@@ -86,7 +86,7 @@ fn by_policy(action: &Action, aim: Aim<'_>, context: &Context<'_>) -> Decision {
     let hard: Vec<&Stated> = forbids.iter().copied().filter(|stated| !stated.step_up).collect();
     if !hard.is_empty() {
         let reasons = hard.iter().map(|stated| forbidden(action, stated)).collect();
-        return Decision::Refuse(Refusal { reasons, policies: ids });
+        return Decision::Refuse(Refusal { reasons, policies: ids, two_person: false });
     }
     // Only step-up guardrails, or nothing at all, stands against it: would a human's yes allow it?
     match ask(action, aim, context, true) {
@@ -96,7 +96,11 @@ fn by_policy(action: &Action, aim: Aim<'_>, context: &Context<'_>) -> Decision {
             } else {
                 forbids.iter().map(|stated| wants_approval(action, Some(stated))).collect()
             };
-            Decision::Hold(Refusal { reasons, policies: ids })
+            Decision::Hold(Refusal {
+                reasons,
+                policies: ids,
+                two_person: forbids.iter().any(|stated| stated.two_person),
+            })
         }
         Ok(lifted) => not_lifted(action, &lifted, &forbids, ids),
         Err(reason) => Decision::Refuse(reason.into()),
@@ -116,7 +120,7 @@ fn not_lifted(action: &Action, lifted: &Verdict, forbids: &[&Stated], ids: Vec<S
         (true, false) => forbids.iter().map(|stated| forbidden(action, stated)).collect(),
         (true, true) => vec![not_permitted(action)],
     };
-    Decision::Refuse(Refusal { reasons, policies: ids })
+    Decision::Refuse(Refusal { reasons, policies: ids, two_person: false })
 }
 
 fn ask(action: &Action, aim: Aim<'_>, context: &Context<'_>, approved: bool) -> Result<Verdict, Reason> {

@@ -37,6 +37,8 @@ pub struct Stated {
     pub permits: bool,
     /// Whether a human's yes may lift it: `@gate("step_up")`.
     pub step_up: bool,
+    /// Whether that yes must come from somebody else than the person whose work it is: `@two_person`.
+    pub two_person: bool,
     /// Why it is there: `@why`.
     pub why: Option<String>,
 }
@@ -171,12 +173,12 @@ fn state(file: &str, position: usize, policy: &Policy) -> Result<Stated, PolicyP
     let short = file.rsplit('/').next().unwrap_or(file);
     let id = own("id").unwrap_or_else(|| format!("{short}#{position}"));
     for (name, _) in policy.annotations() {
-        if !matches!(name, "id" | "gate" | "why" | "level") {
+        if !matches!(name, "id" | "gate" | "two_person" | "why" | "level") {
             let problem = PolicyProblem::new(
                 file,
                 format!("policy `{id}` has an annotation `@{name}` that means nothing"),
             );
-            return Err(problem.fix("use `@id`, `@gate`, `@why` or `@level`"));
+            return Err(problem.fix("use `@id`, `@gate`, `@two_person`, `@why` or `@level`"));
         }
     }
     let permits = policy.effect() == Effect::Permit;
@@ -192,7 +194,16 @@ fn state(file: &str, position: usize, policy: &Policy) -> Result<Stated, PolicyP
             return Err(problem.fix("write `@gate(\"hard\")` or `@gate(\"step_up\")`"));
         }
     };
-    Ok(Stated { id, file: file.to_owned(), permits, step_up, why: own("why") })
+    let two_person = match policy.annotation("two_person") {
+        None => false,
+        Some("") if step_up => true,
+        Some(_) => {
+            let problem =
+                PolicyProblem::new(file, format!("policy `{id}` has a `@two_person` that means nothing"));
+            return Err(problem.fix("write `@two_person` without a value, beside `@gate(\"step_up\")`"));
+        }
+    };
+    Ok(Stated { id, file: file.to_owned(), permits, step_up, two_person, why: own("why") })
 }
 
 fn duplicates(policies: &[(Policy, Stated)]) -> Vec<PolicyProblem> {

@@ -87,6 +87,20 @@ fn every_preset_is_in_order() {
 }
 
 #[test]
+fn one_guardrail_that_wants_two_persons_is_enough() {
+    let own = "@gate(\"step_up\") @two_person forbid (principal, action == Action::\"http.delete\", resource) unless { context.approved };";
+    let policies = set(&[preset("default").unwrap(), own]);
+    let wants = |operation: &str| match decided(
+        &policies,
+        &action("forge", operation, EffectClass::Destructive.into()),
+    ) {
+        Decision::Hold(refusal) => refusal.two_person,
+        other => unreachable!("{other:?}"),
+    };
+    assert!(wants("http.delete") && !wants("http.post"));
+}
+
+#[test]
 fn nothing_is_permitted_by_nobody() {
     let decision = decided(&set(&[]), &action("forge", "git.fetch", Effects::READ));
     assert_eq!((decision.word(), code(&decision)), ("refuse", Some(ReasonCode::NotPermitted)));
@@ -320,6 +334,8 @@ fn mistakes_are_told_with_file_and_line() {
         ("@gat(\"hard\") forbid (principal, action, resource);", "gat"),
         ("@gate(\"soft\") forbid (principal, action, resource);", "soft"),
         ("@gate(\"step_up\") permit (principal, action, resource);", "gate"),
+        ("@two_person forbid (principal, action, resource);", "two_person"),
+        ("@gate(\"step_up\") @two_person(\"no\") forbid (principal, action, resource);", "two_person"),
         (
             "@id(\"a\") permit (principal, action, resource);\n@id(\"a\") forbid (principal, action, resource);",
             "`a`",

@@ -137,7 +137,7 @@ pub struct LockReport {
 /// One line of a card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CardLine {
-    /// What it is about: `what`, `where`, `target`, `with`, `undo`, `body`, `why`, `agent`, `task`, `through`, `claimed`.
+    /// What it is about: `what`, `where`, `target`, `with`, `undo`, `body`, `why`, `who`, `agent`, `task`, `through`, `claimed`.
     pub label: String,
     /// What is so. One line; no character in it is obeyed by a terminal.
     pub text: String,

@@ -46,6 +46,9 @@ pub(crate) fn ask_of(
     for reason in &refusal.reasons {
         card.line("why", &reason.detail);
     }
+    if refusal.two_person {
+        card.line("who", format!("another person than {}", chain.acting().initiator.name()));
+    }
     card.line("agent", path(chain));
     card.line("task", format!("\"{}\", for {}", chain.acting().task.statement, chain.acting().initiator));
     if let Some(process) = &action.process {

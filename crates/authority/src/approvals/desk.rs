@@ -264,6 +264,11 @@ impl Desk {
                 "the answer is to something else than what waits: it must name the digest that was shown";
             return Err(Problem::new(409, "digest", detail).with_fix(format!("bailiwick approval show {id}")));
         }
+        if draft.answer == Answer::Yes && hold.question.not_by.as_ref() == Some(&draft.by) {
+            let detail = format!("it is `{}`'s own work, and another person must say yes", draft.by);
+            return Err(Problem::new(403, "two_person", detail)
+                .with_fix("have somebody else answer: sudo env BAILIWICK_HOME=… bailiwick approve"));
+        }
         hold.state = State::Answering;
         let approval = Approval {
             id,

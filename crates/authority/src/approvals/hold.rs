@@ -17,6 +17,9 @@ pub(crate) struct Question {
     pub(crate) agent: Name,
     pub(crate) act: ActionId,
     pub(crate) subject: Subject,
+    /// Whose work it is, where somebody else must say yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) not_by: Option<Name>,
     /// One line that says what it is about.
     pub(crate) line: String,
     pub(crate) card: Card,

@@ -1,6 +1,6 @@
 //! Answering: a person's yes or no, on record before it is of any use.
 
-use bailiwick_core::{Answer, Approval, Problem, SessionId};
+use bailiwick_core::{Answer, Approval, Name, Problem, SessionId};
 use bailiwick_wire::{AnswerRequest, ApprovalView};
 use tokio::sync::broadcast;
 
@@ -46,15 +46,25 @@ impl Authority {
         Questions { session, announcements: self.gate.desk().announcements() }
     }
 
-    /// Takes a person's answer. It is on stable storage before anything may happen because of it.
+    /// Takes the answer of `by`, or of the user of this daemon. It is on stable storage before anything may happen because of it.
     ///
     /// # Errors
     /// If nothing of that name is open, the answer is to something else, or it cannot be recorded: then the question is open still.
-    pub async fn answer(&self, reference: &str, request: AnswerRequest) -> Result<Approval, Problem> {
+    pub async fn answer(
+        &self,
+        reference: &str,
+        request: AnswerRequest,
+        by: Option<Name>,
+    ) -> Result<Approval, Problem> {
         let view = self.gate.desk().find(reference)?;
         let session = self.live(view.session)?;
         let session_ends = session.chain().map(|chain| chain.expires_at()).unwrap_or_default();
-        let draft = Draft { answer: request.answer, scope: request.scope, by: self.user(), session_ends };
+        let draft = Draft {
+            answer: request.answer,
+            scope: request.scope,
+            by: by.unwrap_or_else(|| self.user()),
+            session_ends,
+        };
         let answering = self.gate.desk().begin_answer(view.id, request.digest, draft)?;
         let recorded = self.gate.journal().approval(answering.approval()).await;
         recorded.map_err(|reason| Problem::new(503, reason.code.as_str(), reason.detail))?;

@@ -214,6 +214,7 @@ impl Gate {
             agent: session.session().agent.clone(),
             act: action.id,
             subject,
+            not_by: refusal.two_person.then(|| session.session().initiator.name().clone()),
             line: line(action),
             card: ask_of(action, &chain, resource.map(Arc::as_ref), refusal, excerpt),
         })

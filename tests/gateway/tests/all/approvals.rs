@@ -434,3 +434,28 @@ fn what_was_asked_and_answered_outlives_the_daemon_and_is_used_once() {
     let ended = inside.wait_with_output().unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
+
+/// Whoever started the work is not the second person, whatever they type.
+#[test]
+fn ones_own_yes_is_not_that_of_a_second_person() {
+    let (world, upstream) = impatient();
+    let rule = "@id(\"own.two\") @gate(\"step_up\") @two_person @why(\"two look at it\")\n\
+                forbid (principal, action in Action::\"destructive\", resource) unless { context.approved };\n";
+    world.home.write("policies/two.cedar", rule);
+    // Adding one has the daemon take all files that are there.
+    world.add_open("unused", "https://unused.example", "http");
+    let work = world.home.workspace();
+    let script = steps(&upstream) + "attempt asked\nwait_for answered\nattempt again\n";
+    let inside =
+        world.run(["bash", "-c", &script]).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(|| work.join("code-asked").exists());
+    let person = Person::at_the_card(&world);
+    assert!(person.contents().contains("another person than"), "{}", person.contents());
+    let word = person.once.clone();
+    assert_eq!(person.say(&word), Some(1));
+    assert_eq!(open(&world)[0]["state"], "open");
+    std::fs::write(work.join("answered"), "").unwrap();
+    assert!(inside.wait_with_output().unwrap().status.success());
+    assert_eq!(std::fs::read_to_string(work.join("code-again")).unwrap(), "403");
+    assert_eq!(deletions(&upstream), 0);
+}

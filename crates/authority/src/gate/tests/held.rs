@@ -348,3 +348,30 @@ async fn a_daemon_that_starts_anew_knows_what_was_asked_answered_and_used() {
     bench.gate.desk().forget(bench.session.id()).await;
     assert!(words(&anew()).is_empty());
 }
+
+#[tokio::test]
+async fn where_two_persons_are_needed_the_one_whose_work_it_is_does_not_do() {
+    let bench = bench();
+    let rule = r#"@id("own.two") @gate("step_up") @two_person @why("two look at it")
+        forbid (principal, action in Action::"destructive", resource) unless { context.approved };"#;
+    std::fs::write(bench.home.path().join("policies/two.cedar"), rule).unwrap();
+    bench.gate.replace_snapshot(Snapshot::load(bench.home.path(), &Settings::default()).unwrap());
+    bench.remove("/a").await.unwrap_err();
+    let view = bench.asked().await;
+    assert!(view.card.iter().any(|line| line.label == "who" && line.text == "another person than mia"));
+    let draft = |by: &str, answer| Draft {
+        answer,
+        scope: Scope::Effect,
+        by: by.parse().unwrap(),
+        session_ends: bench.gate.clock().now().after(LONG),
+    };
+    let answer = |by: &str, answer| bench.gate.desk().begin_answer(view.id, view.digest, draft(by, answer));
+    let refused = answer("mia", Answer::Yes).unwrap_err();
+    assert_eq!((refused.status, refused.code.as_str()), (403, "two_person"), "{refused:?}");
+    assert!(bench.remove("/a").await.is_err(), "nothing was said yet");
+    // To say no to oneself takes nobody else; it is taken back here, because it is not put on record.
+    drop(answer("mia", Answer::No).unwrap());
+    let said = answer("root", Answer::Yes).unwrap().recorded();
+    assert_eq!(said.by.as_str(), "root");
+    bench.remove("/a").await.unwrap();
+}
