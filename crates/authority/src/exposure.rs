@@ -70,7 +70,8 @@ impl Exposures {
         place
     }
 
-    /// Raises what `place`, and every place around it, has been exposed to. Returns the sessions for which it rose; none as a rule.
+    /// Raises what `place`, and every place around it, has been exposed to. The sessions for which it rose, none as a rule, are handed to
+    /// `risen` before anybody finds that there is nothing left to raise. Returns whether anything rose.
     ///
     /// # Errors
     /// If it cannot be made durable. It has risen all the same.
@@ -78,37 +79,34 @@ impl Exposures {
         &self,
         place: &Arc<Place>,
         labels: &Labels,
-    ) -> Result<Vec<Arc<LiveSession>>, Unkept> {
+        risen: impl FnOnce(Vec<Arc<LiveSession>>),
+    ) -> Result<bool, Unkept> {
         if labels.at_most(&place.kept.load()) {
-            return Ok(Vec::new());
+            return Ok(false);
         }
         let _alone = self.writing.lock().await;
-        let around = self.around(place);
-        let mut risen = Vec::new();
-        for place in &around {
-            let seen = place.seen.load();
-            if !labels.at_most(&seen) {
-                place.seen.store(Arc::new(seen.join(labels)));
-                risen.extend(place.sessions());
-            }
+        let mut rising = self.around(place);
+        rising.retain(|place| !labels.at_most(&place.kept.load()));
+        for place in &rising {
+            place.seen.store(Arc::new(place.seen.load().join(labels)));
         }
-        self.keep(around).await?;
-        Ok(risen)
+        self.keep(&rising).await?;
+        risen(rising.iter().flat_map(|place| place.sessions()).collect());
+        for place in &rising {
+            // Nothing else writes: what was seen when the rows were made is what is kept.
+            place.kept.store(place.seen.load_full());
+        }
+        Ok(!rising.is_empty())
     }
 
-    async fn keep(&self, places: Vec<Arc<Place>>) -> Result<(), Unkept> {
+    async fn keep(&self, places: &[Arc<Place>]) -> Result<(), Unkept> {
         let mut rows: BTreeMap<String, Labels> = BTreeMap::new();
         for (workspace, labels) in places.iter().filter_map(|place| place.row()) {
             let row = rows.entry(workspace).or_insert(Labels::CLEAN);
             *row = row.join(&labels);
         }
         let rows: Vec<_> = rows.into_iter().collect();
-        self.write(move |store| store.put_exposures(&rows)).await?;
-        for place in places {
-            // Nothing else writes: what was seen when the rows were made is what is kept.
-            place.kept.store(place.seen.load_full());
-        }
-        Ok(())
+        self.write(move |store| store.put_exposures(&rows)).await
     }
 
     /// `place`, and the directories that hold it or lie in it.

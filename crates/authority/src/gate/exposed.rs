@@ -37,15 +37,15 @@ impl Gate {
         labels: &Labels,
         but: Option<ActionId>,
     ) -> Result<bool, Reason> {
-        let risen = self.exposures().raise(session.place(), labels).await;
-        let risen = risen.map_err(|error| {
+        let cut = |risen: Vec<Arc<LiveSession>>| {
+            for session in &risen {
+                self.decide_again(session, but);
+            }
+        };
+        self.exposures().raise(session.place(), labels, cut).await.map_err(|error| {
             Reason::new(ReasonCode::LedgerUnavailable, error.to_string())
                 .with_fix("free disk space under BAILIWICK_HOME, then restart the daemon")
-        })?;
-        for session in &risen {
-            self.decide_again(session, but);
-        }
-        Ok(!risen.is_empty())
+        })
     }
 
     /// Decides again what `session` has under way, but for `but`. Returns how many were cut.

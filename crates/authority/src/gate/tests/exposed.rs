@@ -142,6 +142,19 @@ async fn what_cannot_be_kept_is_not_read() {
 }
 
 #[tokio::test]
+async fn what_is_read_at_the_second_try_cuts_what_is_under_way_all_the_same() {
+    let bench = Bench::with_the_rule();
+    let (one, other) = (bench.working_in(1, "/w", None), bench.working_in(2, "/w", None));
+    let sending = bench.write(&other, "paste").await.unwrap();
+    bench.shelf.broken.store(true, Ordering::Relaxed);
+    bench.read(&one, "payroll").await.unwrap_err();
+    assert!(!sending.stop().is_cancelled(), "nothing was read");
+    bench.shelf.broken.store(false, Ordering::Relaxed);
+    bench.read(&one, "payroll").await.unwrap();
+    assert!(sending.stop().is_cancelled());
+}
+
+#[tokio::test]
 async fn a_workspace_is_forgotten_with_what_lies_below_it_and_nothing_else() {
     let bench = Bench::with_the_rule();
     for (number, workspace) in [(1, "/w/a"), (2, "/w/b")] {
