@@ -162,6 +162,7 @@ struct Bench {
 }
 
 mod exposed;
+mod extended;
 mod held;
 mod hooks;
 

@@ -29,7 +29,7 @@ impl Bench {
     }
 
     /// A session that works in `workspace`, below `parent` if there is one.
-    fn working_in(
+    pub(super) fn working_in(
         &self,
         number: u128,
         workspace: &str,
