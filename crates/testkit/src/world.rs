@@ -73,7 +73,15 @@ impl World {
     #[track_caller]
     pub fn kill_daemon(&self) {
         let lock = self.home.path().join("daemon.lock");
-        let pid = lock_holder(&lock).expect("no daemon is there");
+        let begun = Instant::now();
+        // The kernel's list of locks is read piece by piece, and may miss one while others come and go.
+        let pid = loop {
+            if let Some(pid) = lock_holder(&lock) {
+                break pid;
+            }
+            assert!(begun.elapsed() < LIMIT, "no daemon is there");
+            std::thread::sleep(Duration::from_millis(5));
+        };
         let daemon = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process has such an id");
         kill_process(daemon, Signal::KILL).expect("it is ours");
         let begun = Instant::now();
