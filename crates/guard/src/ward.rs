@@ -394,10 +394,11 @@ impl Ward {
         removed: &[Removed],
     ) -> io::Result<()> {
         let place = self.tree.place(rel)?;
-        let (mut found, mut removed) = (found.clone(), removed.to_vec());
+        let (mut found, mut removed, mut patience) = (found.clone(), removed.to_vec(), 20);
         for _ in 0..16 {
             let Found::File { mode, .. } = found else { return self.remove(rel, held) };
             let aside = place.write_aside(&bytes, mode)?;
+            let_git_finish(&place, &mut patience);
             // Writing took its time. The moment in which git could read what is to be swapped back is kept short.
             let swapped = if place.look(&place.name)?.0 == found {
                 place.exchange(&aside)
@@ -633,6 +634,18 @@ impl Ward {
 impl std::fmt::Debug for Ward {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ward").field("workspace", &self.tree.path()).finish_non_exhaustive()
+    }
+}
+
+/// Waits while git writes this file, as its lock says (`config.lock`), for at most `patience` milliseconds in all: an agent may leave one.
+/// git opens the file twice meanwhile, and would mix two versions.
+fn let_git_finish(place: &Place, patience: &mut u32) {
+    let mut lock = place.name.clone();
+    lock.push(".lock");
+    let is_there = || rustix::fs::statat(&place.dir, &lock, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    while *patience > 0 && is_there() {
+        *patience -= 1;
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
