@@ -40,10 +40,18 @@ impl Subject {
     pub fn of(action: &Action, version: Digest, vary: &[String]) -> Self {
         Self { effect: under(action.digest(), version), target: under(action.target_digest(vary), version) }
     }
+
+    /// The same where two persons are needed: a yes that was given where one was enough is none to this.
+    #[must_use]
+    pub fn of_two_persons(self) -> Self {
+        let two = Digest::of(b"two persons");
+        Self { effect: under(self.effect, two), target: under(self.target, two) }
+    }
 }
 
-fn under(digest: Digest, version: Digest) -> Digest {
-    Digest::of(&[digest.as_bytes().as_slice(), version.as_bytes()].concat())
+/// `digest` where something else holds as well.
+fn under(digest: Digest, what: Digest) -> Digest {
+    Digest::of(&[digest.as_bytes().as_slice(), what.as_bytes()].concat())
 }
 
 /// A person's yes or no to one action.

@@ -76,8 +76,14 @@ impl Gate {
     /// Whether a person said yes to the whole target of what was weighed, so that nothing else of it needs to be bound. `vary` names the
     /// arguments that do not tell one target from another.
     pub fn is_given(&self, weighed: &Weighed, vary: &[String]) -> bool {
-        let subject = Subject::of(&weighed.action, self.snapshot().version(), vary);
-        self.desk().has(weighed.session.id(), &subject)
+        let Decision::Hold(refusal) = &weighed.decision else { return false };
+        self.desk().has(weighed.session.id(), &self.subject(&weighed.action, refusal, vary))
+    }
+
+    /// What a yes to `action`, which `refusal` holds, is compared with.
+    fn subject(&self, action: &Action, refusal: &Refusal, vary: &[String]) -> Subject {
+        let subject = Subject::of(action, self.snapshot().version(), vary);
+        if refusal.two_person { subject.of_two_persons() } else { subject }
     }
 
     /// Puts what was weighed on record, waits for a person where one is to be asked, and lets it happen if it may.
@@ -111,7 +117,7 @@ impl Gate {
         captured: Option<CredentialUse>,
         bound: &Bound,
     ) -> Result<Admission, Denied> {
-        let subject = Subject::of(&action, self.snapshot().version(), &bound.vary);
+        let subject = self.subject(&action, &refusal, &bound.vary);
         if let Some(given) = self.desk().take(session.id(), &subject, bound.unread) {
             return self.given(session, action, captured, given).await;
         }

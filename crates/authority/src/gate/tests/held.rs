@@ -375,3 +375,27 @@ async fn where_two_persons_are_needed_the_one_whose_work_it_is_does_not_do() {
     assert_eq!(said.by.as_str(), "root");
     bench.remove("/a").await.unwrap();
 }
+
+#[tokio::test]
+async fn ones_own_yes_for_a_target_is_none_where_a_part_of_it_wants_two_persons() {
+    let bench = bench();
+    let rule = r#"@id("own.two") @gate("step_up") @two_person
+        forbid (principal, action in Action::"destructive", resource)
+        when { context.arguments has path && context.arguments.path == "/a/2" } unless { context.approved };"#;
+    std::fs::write(bench.home.path().join("policies/two.cedar"), rule).unwrap();
+    bench.gate.replace_snapshot(Snapshot::load(bench.home.path(), &Settings::default()).unwrap());
+    let send = async |number| {
+        let (attempt, bound) = part(number);
+        bench.gate.pass(bench.gate.weigh(&bench.session, attempt).bind(bound)).await
+    };
+    for number in [1, 2] {
+        send(number).await.unwrap_err();
+    }
+    let open = bench.open();
+    bench.say(&open[0], Answer::Yes, Scope::Target);
+    send(3).await.unwrap();
+    assert!(send(2).await.is_err(), "it wants somebody else");
+    let weighed = bench.gate.weigh(&bench.session, part(2).0);
+    assert!(!bench.gate.is_given(&weighed, &["path".to_owned()]));
+    assert_eq!(bench.open().iter().map(|view| view.id).collect::<Vec<_>>(), [open[1].id]);
+}
