@@ -63,6 +63,16 @@ struct Capture {
     over: Option<Instant>,
 }
 
+/// A value that an answer hands out.
+struct Taken {
+    kind: Kind,
+    secret: Secret,
+    /// Another way in which the service may write it.
+    also: Option<Secret>,
+    /// When it will be of no use any more, where the answer said so.
+    over: Option<Instant>,
+}
+
 /// What a value was in the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
@@ -172,17 +182,11 @@ impl Captures {
     }
 
     /// Keeps `found`, all or none, and returns their dummies. What is kept already keeps its dummy.
-    fn keep(
-        &self,
-        found: Vec<(Kind, Secret, Option<Secret>)>,
-        over: Option<Instant>,
-        from: Site<'_>,
-        source: &str,
-    ) -> Result<Vec<String>, CaptureError> {
+    fn keep(&self, found: Vec<Taken>, from: Site<'_>, source: &str) -> Result<Vec<String>, CaptureError> {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         let (mut all, mut dummies) = (kept.all.clone(), Vec::new());
         let (now, mut new) = (Instant::now(), false);
-        for (kind, secret, also) in found {
+        for Taken { kind, secret, also, over } in found {
             let same = |one: &&Arc<Capture>| {
                 one.resource == *from.resource && one.kind == kind && one.secret == secret
             };

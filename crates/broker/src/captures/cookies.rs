@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode;
 
-use super::{CaptureError, Captured, Captures, Kind, Site};
+use super::{CaptureError, Captured, Captures, Kind, Site, Taken};
 use crate::Secret;
 
 /// To which hosts of its resource a cookie goes back.
@@ -109,9 +109,9 @@ impl Captures {
             let (name, quoted) = (setting.name.to_vec(), setting.quoted);
             let kind = Kind::Cookie { name, quoted, reach: setting.reach(from.host) };
             settings.push((setting, Some(secrets.len())));
-            secrets.push((kind, secret, also));
+            secrets.push(Taken { kind, secret, also, over: None });
         }
-        let dummies = self.keep(secrets, None, from, source)?;
+        let dummies = self.keep(secrets, from, source)?;
         let value = |at: Option<usize>| at.and_then(|at| dummies.get(at)).map_or("", String::as_str);
         let next: Vec<HeaderValue> =
             settings.iter().filter_map(|(setting, at)| setting.with(value(*at).as_bytes())).collect();

@@ -11,7 +11,7 @@ use serde::de::{Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::{CaptureError, Captured, Captures, Kind, Site, dummy_like};
+use super::{CaptureError, Captured, Captures, Kind, Site, Taken, dummy_like};
 use crate::{Patterns, Secret};
 
 /// How long a token may work after it should not.
@@ -44,12 +44,15 @@ impl Captures {
             Err(CaptureError::NotJson) if !success => Vec::new(),
             found => found?,
         };
+        let over = lifetime(body).and_then(|lifetime| Instant::now().checked_add(lifetime));
         let secrets = found.iter().map(|(field, found)| {
             let unfit = |error| CaptureError::NotSecret { what: (*field).to_owned(), error };
-            Ok((Kind::Field, Secret::new(found.text.as_bytes().to_vec()).map_err(unfit)?, None))
+            let secret = Secret::new(found.text.as_bytes().to_vec()).map_err(unfit)?;
+            // `expires_in` is the access token's; what else comes with it, such as a refresh token, lasts.
+            let over = over.filter(|_| minting.ephemeral && !minting.optional.iter().any(|one| one == field));
+            Ok(Taken { kind: Kind::Field, secret, also: None, over })
         });
-        let over = lifetime(body).and_then(|lifetime| Instant::now().checked_add(lifetime));
-        let dummies = self.keep(secrets.collect::<Result<_, _>>()?, over, from, source)?;
+        let dummies = self.keep(secrets.collect::<Result<_, _>>()?, from, source)?;
         let mut next = replaced(body, &found, &dummies);
         let scrubbed = self.patterns().map_or(0, |patterns| patterns.scrub_bytes(&mut next));
         Ok((next, Captured { dummies }, scrubbed))

@@ -160,7 +160,7 @@ fn what_is_of_no_use_any_more_makes_room_and_nothing_else_does() {
     let (captures, site) = (captures(), at(&cloud, "a.example"));
     let keep = |number: usize, over: Option<Instant>| {
         let secret = Secret::new(format!("MARKER-token-{number:04}-abcdef").into_bytes()).unwrap();
-        captures.keep(vec![(Kind::Field, secret, None)], over, site, "x")
+        captures.keep(vec![Taken { kind: Kind::Field, secret, also: None, over }], site, "x")
     };
     let now = Instant::now();
     for number in 0..MOST {
@@ -171,6 +171,20 @@ fn what_is_of_no_use_any_more_makes_room_and_nothing_else_does() {
     assert_eq!((keep(100, None).unwrap(), captures.of(&cloud).len()), (dummy, MOST));
     assert!(captures.of(&cloud).iter().all(|one| one.secret.expose() != b"MARKER-token-0007-abcdef"));
     assert_eq!(keep(101, None), Err(CaptureError::TooMany));
+}
+
+#[test]
+fn only_what_lasts_for_minutes_is_ever_over() {
+    let cloud = name("cloud");
+    let site = at(&cloud, "a.example");
+    let body = br#"{"token": "MARKER-token-one", "refresh_token": "MARKER-refresh-one", "expires_in": 300}"#;
+    for (ephemeral, ends) in [(true, vec![true, false]), (false, vec![false, false])] {
+        let captures = captures();
+        let minting = Minting { ephemeral, ..fields(&["/token"], &["/refresh_token"]) };
+        captures.take_fields(body, &minting, true, site, "x").unwrap();
+        let over: Vec<_> = captures.of(&cloud).iter().map(|one| one.over.is_some()).collect();
+        assert_eq!(over, ends, "ephemeral: {ephemeral}");
+    }
 }
 
 #[test]
