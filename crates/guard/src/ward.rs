@@ -32,6 +32,8 @@ const WARM: Duration = Duration::from_secs(60);
 const TURN: usize = 200;
 /// Files whose content is compared in one turn without a reason.
 const SAMPLE: usize = 8;
+/// Milliseconds that one turn waits for git in all, however many locks lie there.
+const GIT_PATIENCE: u32 = 20;
 /// Items of one session; one that brings more does not mean to stop.
 const MOST: usize = 500;
 /// Between two looks through everything where watches are not to be had.
@@ -53,6 +55,8 @@ pub(crate) struct Ward {
     quarantine: Quarantine,
     baseline_file: PathBuf,
     rescan_at: Option<Instant>,
+    /// Milliseconds that this turn still waits for git.
+    git_patience: u32,
     /// Nothing has changed since everything was looked at without an agent.
     pub(crate) settled: bool,
     _lock: File,
@@ -118,6 +122,7 @@ impl Ward {
             quarantine: Quarantine::new(directory.join("quarantine")),
             baseline_file,
             rescan_at: None,
+            git_patience: GIT_PATIENCE,
             settled: false,
             _lock: lock,
         };
@@ -202,6 +207,7 @@ impl Ward {
 
     /// Reacts to what has changed, and looks at files that may have.
     pub(crate) fn turn(&mut self) {
+        self.git_patience = GIT_PATIENCE;
         let changes = self.watch.changes();
         self.settled &= changes.is_empty();
         for change in changes {
@@ -394,11 +400,11 @@ impl Ward {
         removed: &[Removed],
     ) -> io::Result<()> {
         let place = self.tree.place(rel)?;
-        let (mut found, mut removed, mut patience) = (found.clone(), removed.to_vec(), 20);
+        let (mut found, mut removed) = (found.clone(), removed.to_vec());
         for _ in 0..16 {
             let Found::File { mode, .. } = found else { return self.remove(rel, held) };
             let aside = place.write_aside(&bytes, mode)?;
-            let_git_finish(&place, &mut patience);
+            let_git_finish(&place, &mut self.git_patience);
             // Writing took its time. The moment in which git could read what is to be swapped back is kept short.
             let swapped = if place.look(&place.name)?.0 == found {
                 place.exchange(&aside)
@@ -637,8 +643,8 @@ impl std::fmt::Debug for Ward {
     }
 }
 
-/// Waits while git writes this file, as its lock says (`config.lock`), for at most `patience` milliseconds in all: an agent may leave one.
-/// git opens the file twice meanwhile, and would mix two versions.
+/// Waits while git writes this file, as its lock says (`config.lock`), for at most `patience` milliseconds: an agent may leave as many as
+/// it likes. git opens the file twice meanwhile, and would mix two versions.
 fn let_git_finish(place: &Place, patience: &mut u32) {
     let mut lock = place.name.clone();
     lock.push(".lock");
