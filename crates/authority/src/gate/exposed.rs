@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_catalogue::Attributes;
+use bailiwick_catalogue::{Attributes, Resource};
 use bailiwick_core::{ActionId, Decision, Labels, Reason, ReasonCode, ResourceRef};
 
 use super::{Admission, Denied, Gate, stopped};
@@ -65,14 +65,11 @@ impl Gate {
     }
 }
 
-/// The labels of what answers; `None` where nothing upstream does.
+/// The labels of what answers: what its entry says, and where there is none what holds where nobody said anything. `None` where nothing
+/// upstream answers.
 fn answered_by(admission: &Admission) -> Option<Labels> {
-    match &admission.action.resource {
-        ResourceRef::Agent { .. } => None,
-        _ if admission.action.operation.as_str() == RESOLVE => None,
-        ResourceRef::Listed { .. } => {
-            admission.resource.as_ref().map(|resource| resource.attributes.labels())
-        }
-        ResourceRef::Unlisted { .. } => Some(Attributes::default().labels()),
-    }
+    let action = &admission.action;
+    let ours = matches!(action.resource, ResourceRef::Agent { .. }) || action.operation.as_str() == RESOLVE;
+    let labels = |resource: &Arc<Resource>| resource.attributes.labels();
+    (!ours).then(|| admission.resource.as_ref().map_or_else(|| Attributes::default().labels(), labels))
 }

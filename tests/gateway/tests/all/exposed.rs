@@ -1,6 +1,7 @@
 //! What one session read lies in the workspace for the next: a second session, a later daemon and a directory above it know that it does.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bailiwick_testkit::product::{Finished, LIMIT, finish};
 use bailiwick_testkit::{Terminal, Upstream, World};
@@ -71,6 +72,35 @@ fn a_second_session_does_not_lose_what_the_first_has_seen() {
     // The payroll itself may be told, and so may everybody by who never saw it.
     let back = format!("curl -sS -o answer -w '%{{http_code}}' -d x {}", payroll.url("/note"));
     assert_eq!(run_in(&world, &project, &back).ok().stdout(), "200");
+}
+
+#[test]
+fn what_a_child_has_seen_stays_where_it_worked_and_comes_back_with_its_answer() {
+    let (world, payroll, paste) = world();
+    let (above, below) = (world.home.workspace().join("above"), world.home.workspace().join("below"));
+    std::fs::create_dir_all(&above).unwrap();
+    std::fs::create_dir_all(&below).unwrap();
+    let script = format!(
+        "echo go\"\"ing; while [ ! -e back ]; do sleep 0.05; done; {} > told; touch done; sleep 1000",
+        tell(&paste)
+    );
+    let mut command = world.bailiwick().command(["run", "--agent", "planner", "--workdir"]);
+    command.arg(&above).args(["--", "bash", "-c", &script]);
+    let parent = Terminal::spawn(&command, 24, 80);
+    parent.expect("going");
+    let mut command = world.bailiwick().command(["run", "--agent", "coder", "--parent", "-", "--workdir"]);
+    command.arg(&below).args(["--", "bash", "-c", &read(&payroll)]);
+    assert_eq!(finish(command, b"", LIMIT).ok().stdout(), "200");
+    std::fs::write(above.join("back"), "").unwrap();
+    let begun = Instant::now();
+    while !above.join("done").exists() {
+        assert!(begun.elapsed() < LIMIT, "{}", parent.contents());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let told = std::fs::read_to_string(above.join("told")).unwrap();
+    assert!(told.starts_with("403") && told.contains("own.payroll_stays"), "{told}");
+    let answer = run_in(&world, &below, &tell(&paste)).ok().stdout();
+    assert!(answer.starts_with("403"), "{answer}");
 }
 
 #[test]
