@@ -81,7 +81,7 @@ fn what_a_child_has_seen_stays_where_it_worked_and_comes_back_with_its_answer() 
     std::fs::create_dir_all(&above).unwrap();
     std::fs::create_dir_all(&below).unwrap();
     let script = format!(
-        "echo go\"\"ing; while [ ! -e back ]; do sleep 0.05; done; {} > told; touch done; sleep 1000",
+        "echo go\"\"ing; while [ ! -e back ]; do sleep 0.05; done; {{ {}; }} > told; touch done; sleep 1000",
         tell(&paste)
     );
     let mut command = world.bailiwick().command(["run", "--agent", "planner", "--workdir"]);
