@@ -14,12 +14,10 @@ use arc_swap::ArcSwap;
 use bailiwick_core::Labels;
 use bailiwick_store::{ExposureStore, StoreError};
 
-use crate::LiveSession;
-
-/// What a workspace was exposed to could not be put on stable storage.
-#[derive(Debug, thiserror::Error)]
-#[error("what the workspace has been exposed to cannot be kept: {0}")]
-pub(crate) struct Unkept(String);
+use crate::{
+    LiveSession,
+    kept::{self, Unkept},
+};
 
 /// What all workspaces have been exposed to.
 #[derive(Debug)]
@@ -106,7 +104,7 @@ impl Exposures {
             *row = row.join(&labels);
         }
         let rows: Vec<_> = rows.into_iter().collect();
-        self.write(move |store| store.put_exposures(&rows)).await
+        kept::keep(&self.store, move |store| store.put_exposures(&rows)).await
     }
 
     /// `place`, and the directories that hold it or lie in it.
@@ -143,20 +141,9 @@ impl Exposures {
         let below = |path: &str| Path::new(path).starts_with(workspace);
         let forgotten: Vec<_> = self.list().into_iter().filter(|(path, _)| below(path)).collect();
         let paths: Vec<_> = forgotten.iter().map(|(path, _)| path.clone()).collect();
-        self.write(move |store| store.remove_exposures(&paths)).await?;
+        kept::keep(&self.store, move |store| store.remove_exposures(&paths)).await?;
         self.lock().retain(|path, _| !below(path));
         Ok(forgotten)
-    }
-
-    async fn write(
-        &self,
-        write: impl FnOnce(&dyn ExposureStore) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), Unkept> {
-        let store = Arc::clone(&self.store);
-        match tokio::task::spawn_blocking(move || write(store.as_ref())).await {
-            Ok(written) => written.map_err(|error| Unkept(error.to_string())),
-            Err(error) => Err(Unkept(error.to_string())),
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Place>>> {

@@ -11,6 +11,7 @@ mod exposure;
 mod gate;
 mod home;
 mod journal;
+mod kept;
 mod live;
 mod plane;
 mod settings;

@@ -3,20 +3,16 @@
 use std::sync::Arc;
 
 use bailiwick_core::{Approval, ApprovalId, SessionId, Timestamp};
-use bailiwick_store::SittingStore;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use crate::kept::{Unkept, keep};
 
 use super::{
     Question,
     desk::{Desk, Sitting},
     hold::{Hold, State},
 };
-
-/// It could not be kept.
-#[derive(Debug, thiserror::Error)]
-#[error("what waits for a person cannot be kept: {0}")]
-pub(crate) struct Unkept(String);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,14 +45,14 @@ impl Desk {
             return Ok(());
         };
         let body = body.map_err(|error| Unkept(error.to_string()))?;
-        self.write(move |store| store.put_sitting(session, &body)).await
+        keep(self.store(), move |store| store.put_sitting(session, &body)).await
     }
 
     /// Forgets a session that has ended: nothing of it can be approved any more.
     pub(crate) async fn forget(&self, session: SessionId) {
         let _alone = self.writing().lock().await;
         self.drop_sitting(session);
-        if let Err(error) = self.write(move |store| store.remove_sitting(session)).await {
+        if let Err(error) = keep(self.store(), move |store| store.remove_sitting(session)).await {
             tracing::error!(%error, %session, "the questions of a session that has ended are kept");
         }
     }
@@ -72,17 +68,6 @@ impl Desk {
         let paused = kept.paused;
         self.put_sitting(session, kept.into());
         Ok(paused)
-    }
-
-    async fn write(
-        &self,
-        write: impl FnOnce(&dyn SittingStore) -> Result<(), bailiwick_store::StoreError> + Send + 'static,
-    ) -> Result<(), Unkept> {
-        let store = Arc::clone(self.store());
-        match tokio::task::spawn_blocking(move || write(store.as_ref())).await {
-            Ok(written) => written.map_err(|error| Unkept(error.to_string())),
-            Err(error) => Err(Unkept(error.to_string())),
-        }
     }
 }
 

@@ -69,7 +69,7 @@ impl Authority {
         let recorded = self.gate.journal().approval(answering.approval()).await;
         recorded.map_err(|reason| Problem::new(503, reason.code.as_str(), reason.detail))?;
         let approval = answering.recorded();
-        self.keep_questions(approval.session).await;
+        self.gate.keep_questions(approval.session).await;
         let word = if approval.answer == Answer::Yes { "yes" } else { "no" };
         tracing::info!(approval = %approval.id, session = %approval.session, "a person said {word}");
         Ok(approval)
@@ -84,14 +84,7 @@ impl Authority {
         let session = self.live(view.session.id)?;
         self.gate.desk().reset(session.id());
         session.unpause();
-        self.keep_questions(session.id()).await;
+        self.gate.keep_questions(session.id()).await;
         self.session(reference)
-    }
-
-    /// For a daemon that starts anew. What is on record counts; where it cannot be kept here, it is asked again then.
-    async fn keep_questions(&self, session: SessionId) {
-        if let Err(error) = self.gate.desk().keep(session).await {
-            tracing::error!(%error, %session, "a daemon that starts anew will ask again");
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bailiwick_catalogue::{Attributes, Resource};
-use bailiwick_core::{ActionId, Decision, Labels, Reason, ReasonCode, ResourceRef};
+use bailiwick_core::{ActionId, Decision, Labels, Reason, ResourceRef};
 
 use super::{Admission, Denied, Gate, stopped};
 use crate::LiveSession;
@@ -42,10 +42,8 @@ impl Gate {
                 self.decide_again(session, but);
             }
         };
-        self.exposures().raise(session.place(), labels, cut).await.map_err(|error| {
-            Reason::new(ReasonCode::LedgerUnavailable, error.to_string())
-                .with_fix("free disk space under BAILIWICK_HOME, then restart the daemon")
-        })
+        let raised = self.exposures().raise(session.place(), labels, cut).await;
+        raised.map_err(|error| error.reason())
     }
 
     /// Decides again what `session` has under way, but for `but`. Returns how many were cut.

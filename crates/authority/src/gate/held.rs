@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bailiwick_core::{Action, Decision, Digest, Reason, ReasonCode, Refusal, Subject};
+use bailiwick_core::{Action, Decision, Digest, Reason, ReasonCode, Refusal, SessionId, Subject};
 use bailiwick_ledger::CredentialUse;
 
 use super::{Admission, Attempt, Denied, Gate, standing::Under};
@@ -133,7 +133,7 @@ impl Gate {
             Asking::Refused(reason) => return Err(self.deny(session, &action, reason.into()).await),
             Asking::TooOften(reason) => {
                 session.pause();
-                self.keep_questions(session).await;
+                self.keep_questions(session.id()).await;
                 return Err(self.deny(session, &action, reason.into()).await);
             }
         };
@@ -150,7 +150,7 @@ impl Gate {
         mut ticket: Ticket,
     ) -> Result<Admission, Denied> {
         let id = ticket.id;
-        self.keep_questions(session).await;
+        self.keep_questions(session.id()).await;
         let denied = self.write_denial(session, &action, Decision::Hold(refusal.clone())).await;
         if !matches!(denied.decision, Decision::Hold(_)) {
             return Err(denied);
@@ -188,17 +188,15 @@ impl Gate {
         if given.once
             && let Err(error) = self.desk().keep(session.id()).await
         {
-            let reason = Reason::new(ReasonCode::LedgerUnavailable, error.to_string())
-                .with_fix("free disk space under BAILIWICK_HOME, then restart the daemon");
-            return Err(self.deny(session, &action, reason.into()).await);
+            return Err(self.deny(session, &action, error.reason().into()).await);
         }
         self.permitted(session, action, captured, Some(given), None).await
     }
 
     /// Keeps what is asked for a daemon that starts anew. Where that cannot be done, it is asked again then.
-    async fn keep_questions(&self, session: &LiveSession) {
-        if let Err(error) = self.desk().keep(session.id()).await {
-            tracing::error!(%error, session = %session.id(), "a daemon that starts anew will ask again");
+    pub(crate) async fn keep_questions(&self, session: SessionId) {
+        if let Err(error) = self.desk().keep(session).await {
+            tracing::error!(%error, %session, "a daemon that starts anew will ask again");
         }
     }
 

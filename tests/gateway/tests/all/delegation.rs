@@ -3,10 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use bailiwick_testkit::hunt::{descendants, lock_holder};
+use bailiwick_testkit::hunt::descendants;
 use bailiwick_testkit::product::{Finished, LIMIT, finish};
 use bailiwick_testkit::{Terminal, Upstream, World};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::attack::service;
@@ -301,8 +300,7 @@ fn the_tree_stands_again_after_the_daemon_was_killed() {
     );
     let mut leaf = going_on(&world, "--parent - --agent coder", &waits);
     let before = sessions(&world);
-    let daemon = lock_holder(&world.home.path().join("daemon.lock")).unwrap();
-    kill_process(Pid::from_raw(daemon.cast_signed()).unwrap(), Signal::KILL).unwrap();
+    world.kill_daemon();
     let since = Instant::now();
     loop {
         // There may be no daemon, or one that nobody has come back to yet.
